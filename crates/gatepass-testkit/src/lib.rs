@@ -1,1 +1,120 @@
-//! Placeholder.
+//! An authorization server and a protected API on loopback that fail on command, for the tests of OAuth clients.
+//!
+//! What a program does with a token endpoint and an API that behave is soon tested. What it does when a refresh token
+//! was rotated and the answer got lost, when the API answers 401 to a token issued a second ago, or 429 with a date
+//! from a wrong clock, is found out in production. Here both servers do such things when told to, and keep a journal
+//! of what arrived.
+//!
+//! - [`AuthorizationServer`] issues tokens: lifetime, rotation with reuse detection, revocation, discovery documents.
+//! - [`Api`] accepts them, and echoes what arrived.
+//! - [`Failure`] is what either of them answers instead, n times or until told otherwise; [`Challenge`] and
+//!   [`RetryAfter`] are the headers that go with it.
+//!
+//! Nothing here knows the client under test: it may be any program in this process, or another one, that can be given
+//! two URLs.
+//!
+//! # Example
+//!
+//! The user's program is `Orders`. It fetches a token for its own use, keeps it, and gets another one when the API
+//! refuses it. Does it, though, and only then?
+//!
+//! ```
+//! use gatepass_testkit::{Api, AuthorizationServer, Challenge, Failure};
+//! use http::{Request, StatusCode};
+//! # use http_body_util::{BodyExt, Full};
+//! # use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
+//! # type Http = Client<HttpConnector, Full<bytes::Bytes>>;
+//!
+//! struct Orders { http: Http, token_url: String, api_url: String, token: Option<String> }
+//!
+//! impl Orders {
+//!     async fn list(&mut self) -> StatusCode {
+//!         let mut status = self.call().await;
+//!         if status == StatusCode::UNAUTHORIZED {
+//!             self.token = None;
+//!             status = self.call().await;
+//!         }
+//!         status
+//!     }
+//!     // call() gets a token if there is none, and sends the request with it.
+//! #   async fn call(&mut self) -> StatusCode {
+//! #       if self.token.is_none() {
+//! #           let form = "grant_type=client_credentials&client_id=client&client_secret=secret";
+//! #           let request = Request::post(&self.token_url)
+//! #               .header("content-type", "application/x-www-form-urlencoded")
+//! #               .body(Full::from(form)).unwrap();
+//! #           let response = self.http.request(request).await.unwrap();
+//! #           let body = response.into_body().collect().await.unwrap().to_bytes();
+//! #           let json: serde_json::Value = serde_json::from_slice(&body).unwrap();
+//! #           self.token = Some(json["access_token"].as_str().unwrap().to_owned());
+//! #       }
+//! #       let request = Request::get(&self.api_url)
+//! #           .header("authorization", format!("Bearer {}", self.token.as_ref().unwrap()))
+//! #           .body(Full::default()).unwrap();
+//! #       self.http.request(request).await.unwrap().status()
+//! #   }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")] // in a test: #[tokio::test]
+//! async fn main() {
+//!     let server = AuthorizationServer::start().await;
+//!     let api = Api::start(&server).await;
+//!     let mut orders = Orders {
+//!         http: Client::builder(TokioExecutor::new()).build_http(),
+//!         token_url: server.token_url(),
+//!         api_url: api.url("/orders"),
+//!         token: None,
+//!     };
+//!
+//!     // One token does for two calls.
+//!     assert_eq!(orders.list().await, 200);
+//!     assert_eq!(orders.list().await, 200);
+//!     assert_eq!(server.token_requests(), 1);
+//!
+//!     // Somebody revokes it. The call succeeds all the same, with another token.
+//!     server.revoke_access_tokens();
+//!     assert_eq!(orders.list().await, 200);
+//!     assert_eq!((api.answered(401), server.token_requests()), (1, 2));
+//!
+//!     // An API that refuses good tokens causes no storm.
+//!     api.fail_until_told(Failure::challenge(Challenge::InvalidToken));
+//!     assert_eq!(orders.list().await, 401);
+//!     assert_eq!((api.calls(), server.token_requests()), (6, 3));
+//!     api.recover();
+//!     assert_eq!(orders.list().await, 200);
+//! }
+//! ```
+//!
+//! # How it behaves
+//!
+//! - Both servers listen on 127.0.0.1 only, on a free port, and run on the tokio runtime they are started on. They
+//!   stop with their last handle.
+//! - Setters take `&self`, may be chained and called at any time; what is under way is not touched.
+//! - They use sockets and so real time: start them in tests without paused time. To have a token expire, call
+//!   [`AuthorizationServer::advance`]; to have callers meet, [`hold`](AuthorizationServer::hold) answers back and wait
+//!   with [`until_token_requests`](AuthorizationServer::until_token_requests). No test needs to sleep.
+//! - They are for tests: tokens are random but not secret, the journals hold everything that arrived.
+//!
+//! # What it cannot do
+//!
+//! HTTP/1.1 without TLS only. No page to sign in at, no device codes, no DPoP, no JWTs.
+
+pub mod api;
+pub mod authorization_server;
+
+mod body;
+mod challenge;
+mod failure;
+mod journal;
+mod lock;
+mod retry_after;
+mod script;
+mod server;
+
+pub use api::{Api, ApiCall};
+pub use authorization_server::{
+    AuthorizationServer, AuthorizationServerBuilder, ExpiresIn, Metadata, Rotation, TokenRequest,
+};
+pub use challenge::Challenge;
+pub use failure::Failure;
+pub use retry_after::RetryAfter;

@@ -1,0 +1,68 @@
+//! The documents in which the server describes itself (RFC 8414, OpenID Connect Discovery).
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde_json::json;
+
+use super::{builder::Address, form};
+use crate::failure::Failure;
+
+/// What is served at a `/.well-known/` address.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub enum Metadata {
+    /// The document, as it should be.
+    #[default]
+    Correct,
+    /// 404
+    Missing,
+    /// The document, but it names this issuer.
+    WrongIssuer(String),
+    /// The document, with this member (the first text) replaced by this JSON (the second), or added. Text that is not
+    /// JSON is sent as a string.
+    Member(String, String),
+    /// A failure: a page, a redirect, a torn document, late, …
+    Fails(Failure),
+}
+
+impl Metadata {
+    pub(super) fn response(&self, address: &Address) -> Response<Bytes> {
+        let mut document = document(address);
+        match self {
+            Self::Missing => return form::empty(StatusCode::NOT_FOUND),
+            Self::WrongIssuer(issuer) => document["issuer"] = issuer.as_str().into(),
+            Self::Member(name, json) => {
+                document[name.as_str()] = serde_json::from_str(json)
+                    .unwrap_or_else(|_| serde_json::Value::from(json.as_str()));
+            }
+            Self::Correct | Self::Fails(_) => {}
+        }
+        form::json(StatusCode::OK, document.to_string())
+    }
+
+    pub(super) fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Fails(failure) => Some(failure.clone().after_processing()),
+            _ => None,
+        }
+    }
+}
+
+fn document(address: &Address) -> serde_json::Value {
+    let auth_methods = ["client_secret_basic", "client_secret_post", "none"];
+    json!({
+        "issuer": address.issuer(),
+        "authorization_endpoint": address.url("/authorize"),
+        "token_endpoint": address.token_url(),
+        "introspection_endpoint": address.url("/introspect"),
+        "revocation_endpoint": address.url("/revoke"),
+        "jwks_uri": address.url("/jwks"),
+        "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "token_endpoint_auth_methods_supported": auth_methods,
+        "introspection_endpoint_auth_methods_supported": auth_methods,
+        "revocation_endpoint_auth_methods_supported": auth_methods,
+    })
+}

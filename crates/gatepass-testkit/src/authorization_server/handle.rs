@@ -1,0 +1,154 @@
+use std::{
+    fmt, io,
+    sync::{Arc, atomic::Ordering},
+};
+
+use super::{builder::AuthorizationServerBuilder, journal::TokenRequest, service::State};
+use crate::server::Server;
+
+/// A handle to the authorization server. It runs until the last handle is dropped; an [`Api`](crate::Api) holds one.
+///
+/// See the [module docs](self::super).
+#[derive(Clone)]
+pub struct AuthorizationServer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    state: Arc<State>,
+    server: Server,
+}
+
+/// Start, stop, and where it is.
+impl AuthorizationServer {
+    /// Starts a server on a free port of 127.0.0.1, on the current tokio runtime.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot listen, and outside a tokio runtime with I/O and time.
+    pub async fn start() -> Self {
+        Self::builder()
+            .start()
+            .await
+            .expect("loopback has a free port")
+    }
+
+    /// For a fixed port, another host name or other paths.
+    pub fn builder() -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder::new()
+    }
+
+    /// Closes the port and all connections: from now on connecting is refused. What was issued is not forgotten.
+    pub async fn stop(&self) {
+        self.inner.server.stop().await;
+    }
+
+    /// Listens again on the same port; does nothing when it does so already.
+    ///
+    /// # Errors
+    ///
+    /// When something else has taken the port.
+    #[expect(
+        clippy::unused_async,
+        reason = "that it runs inside a runtime is then a matter of course"
+    )]
+    pub async fn restart(&self) -> io::Result<()> {
+        self.inner.server.restart(Arc::clone(&self.inner.state))
+    }
+
+    /// `http://127.0.0.1:PORT`, unless the builder was told otherwise.
+    pub fn issuer(&self) -> String {
+        self.state().address.issuer()
+    }
+
+    /// `http://127.0.0.1:PORT/token`, unless the builder was told otherwise.
+    pub fn token_url(&self) -> String {
+        self.state().address.token_url()
+    }
+
+    /// The URL of a path: `/introspect` (RFC 7662), `/revoke` (RFC 7009), `/.well-known/…`.
+    pub fn url(&self, path: &str) -> String {
+        self.state().address.url(path)
+    }
+}
+
+/// What happened.
+impl AuthorizationServer {
+    /// How many requests reached the token endpoint, whatever became of them.
+    pub fn token_requests(&self) -> usize {
+        self.state().journal.arrived()
+    }
+
+    /// Waits until so many requests have reached the token endpoint and were processed, though not yet answered.
+    pub async fn until_token_requests(&self, requests: usize) {
+        self.state().journal.until_arrived(requests).await;
+    }
+
+    /// How many requests were granted, those included whose answer got lost on command.
+    pub fn tokens_issued(&self) -> usize {
+        self.state().book().issued
+    }
+
+    /// How many sign-ins were ended: by a reused refresh token, by `/revoke`, or by the test.
+    pub fn families_revoked(&self) -> usize {
+        self.state().book().tokens.families_revoked
+    }
+
+    /// How many requests to the token endpoint were under way at once, at most.
+    pub fn max_concurrent_token_requests(&self) -> usize {
+        self.state().journal.most_under_way()
+    }
+
+    /// How many requests for one of the two metadata documents there were.
+    pub fn discovery_requests(&self) -> usize {
+        self.state().discoveries.load(Ordering::Relaxed)
+    }
+
+    /// How many connections were opened.
+    pub fn connections(&self) -> usize {
+        self.inner.server.connections().ever()
+    }
+
+    /// The requests to the token endpoint, oldest first; the last 10,000 of them.
+    pub fn journal(&self) -> Vec<TokenRequest> {
+        self.state().journal.entries()
+    }
+
+    /// How many entries the journal keeps; the counters count all.
+    pub fn keep_journal(&self, entries: usize) -> &Self {
+        self.state().journal.keep(entries);
+        self
+    }
+
+    /// Empties the journal and sets every counter to zero. Tokens and settings stay.
+    pub fn reset_journal(&self) -> &Self {
+        let state = self.state();
+        state.journal.reset();
+        state.discoveries.store(0, Ordering::Relaxed);
+        self.inner.server.connections().reset();
+        let mut book = state.book();
+        book.issued = 0;
+        book.tokens.families_revoked = 0;
+        drop(book);
+        self
+    }
+
+    pub(super) fn new(state: Arc<State>, server: Server) -> Self {
+        Self {
+            inner: Arc::new(Inner { state, server }),
+        }
+    }
+
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.inner.state
+    }
+}
+
+/// Says where it is, and none of the secrets it knows.
+impl fmt::Debug for AuthorizationServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationServer")
+            .field("issuer", &self.issuer())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,176 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response, header};
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::Refused;
+use crate::{
+    cell::Waiter,
+    error::{BoxError, Error},
+    token::Token,
+};
+
+pin_project! {
+    /// The response to come. From [`Bearer`](super::Bearer).
+    ///
+    /// # Cancel safety
+    /// Dropping it drops the request; an exchange it waited for goes on for the others (C3).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProj]
+    enum State<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        /// On its way. Without a token it is not ours to judge.
+        Sent {
+            #[pin]
+            response: S::Future,
+            token: Option<Token>,
+        },
+        /// Not sent yet; in a box, so that the common case stays small.
+        Waiting {
+            waiting: Box<Waiting<S, B>>,
+        },
+        Refused {
+            error: Option<Error>,
+        },
+    }
+}
+
+struct Waiting<S, B> {
+    token: Pin<Box<dyn Future<Output = Result<Token, Error>> + Send>>,
+    got: Option<Token>,
+    service: S,
+    request: Option<Request<B>>,
+}
+
+impl<S, B> ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    #[inline]
+    pub(super) fn untouched(response: S::Future) -> Self {
+        Self {
+            state: State::Sent {
+                response,
+                token: None,
+            },
+        }
+    }
+
+    #[inline]
+    pub(super) fn sent(response: S::Future, token: Token) -> Self {
+        Self {
+            state: State::Sent {
+                response,
+                token: Some(token),
+            },
+        }
+    }
+
+    pub(super) fn waiting(waiter: Waiter, service: S, request: Request<B>) -> Self {
+        let waiting = Waiting {
+            token: Box::pin(waiter.wait()),
+            got: None,
+            service,
+            request: Some(request),
+        };
+        Self {
+            state: State::Waiting {
+                waiting: Box::new(waiting),
+            },
+        }
+    }
+
+    pub(super) fn refused(error: Error) -> Self {
+        Self {
+            state: State::Refused { error: Some(error) },
+        }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Error: Into<BoxError>,
+{
+    type Output = Result<Response<R>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                StateProj::Sent { response, token } => {
+                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    return Poll::Ready(Ok(match token {
+                        Some(token) => Refused::heal(response, token),
+                        None => response,
+                    }));
+                }
+                StateProj::Waiting { waiting } => {
+                    let (response, token) = ready!(waiting.poll_send(cx))?;
+                    state.set(State::Sent {
+                        response,
+                        token: Some(token),
+                    });
+                }
+                StateProj::Refused { error } => {
+                    let error = error
+                        .take()
+                        .unwrap_or_else(|| Error::transient("polled after it was done"));
+                    return Poll::Ready(Err(error.into()));
+                }
+            }
+        }
+    }
+}
+
+impl<S, B> Waiting<S, B>
+where
+    S: Service<Request<B>>,
+    S::Error: Into<BoxError>,
+{
+    /// Waits for the token, then for the service, then sends.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S::Future, Token), BoxError>> {
+        let token = match &self.got {
+            Some(token) => token.clone(),
+            None => {
+                let token = ready!(self.token.as_mut().poll(cx))?;
+                self.got.insert(token).clone()
+            }
+        };
+        ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
+        let Some(mut request) = self.request.take() else {
+            return Poll::Ready(Err(Error::transient("polled after it was done").into()));
+        };
+        request
+            .headers_mut()
+            .insert(header::AUTHORIZATION, token.header_value().clone());
+        Poll::Ready(Ok((self.service.call(request), token)))
+    }
+}
+
+impl<S, B> fmt::Debug for ResponseFuture<S, B>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,107 @@
+use std::{fmt, sync::Arc};
+
+use http::{Uri, request::Parts};
+use tower_layer::Layer;
+
+use super::Bearer;
+use crate::{
+    cell::TokenCell,
+    error::Error,
+    origins::{Origin, Origins},
+};
+
+/// Puts a cell's token on the requests to some origins. See the [module docs](crate::bearer).
+#[derive(Clone, Debug)]
+pub struct BearerLayer {
+    config: Arc<Config>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Config {
+    pub(super) cells: Cells,
+    origins: Origins,
+    inner_is_served: bool,
+}
+
+/// Which cell a request takes its token from.
+#[derive(Clone)]
+pub(super) enum Cells {
+    One(TokenCell),
+    Choose(Arc<Choose>),
+}
+
+type Choose = dyn Fn(&Parts) -> Option<TokenCell> + Send + Sync;
+
+impl BearerLayer {
+    /// Puts the token of `cell` on the requests to `origins`.
+    pub fn new(cell: TokenCell, origins: Origins) -> Self {
+        Self::with_cells(Cells::One(cell), origins)
+    }
+
+    /// The same with the cell chosen for each request, by its extensions for example. A request to one of `origins` for which
+    /// `choose` names no cell fails: it is not sent without a token (F5).
+    pub fn choose<F>(choose: F, origins: Origins) -> Self
+    where
+        F: Fn(&Parts) -> Option<TokenCell> + Send + Sync + 'static,
+    {
+        Self::with_cells(Cells::Choose(Arc::new(choose)), origins)
+    }
+
+    fn with_cells(cells: Cells, origins: Origins) -> Self {
+        Self {
+            config: Arc::new(Config {
+                cells,
+                origins,
+                inner_is_served: false,
+            }),
+        }
+    }
+
+    /// Says at which origin the inner service is, for requests whose URI does not: above a tonic channel, which adds the
+    /// authority itself, or before an in-process router. Without this such requests pass without a token.
+    ///
+    /// # Errors
+    /// Misconfigured, when this is no origin or not one of the layer's.
+    pub fn inner_is(mut self, origin: &str) -> Result<Self, Error> {
+        // Plain http was allowed or refused when the origins were given.
+        Origin::new(origin, true)?;
+        let uri: Uri = origin
+            .parse()
+            .map_err(|_| Error::misconfigured("not an origin"))?;
+        if !self.config.origins.contains(&uri) {
+            return Err(Error::misconfigured(format!(
+                "`{origin}` is not among the origins that may get the token: add it to them"
+            )));
+        }
+        Arc::make_mut(&mut self.config).inner_is_served = true;
+        Ok(self)
+    }
+}
+
+impl<S> Layer<S> for BearerLayer {
+    type Service = Bearer<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Bearer::new(inner, self.config.clone())
+    }
+}
+
+impl Config {
+    /// Whether a request to this URI gets the token.
+    #[inline]
+    pub(super) fn serves(&self, uri: &Uri) -> bool {
+        if uri.authority().is_none() {
+            return self.inner_is_served;
+        }
+        self.origins.contains(uri)
+    }
+}
+
+impl fmt::Debug for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(cell) => cell.fmt(f),
+            Self::Choose(_) => f.write_str("chosen for each request"),
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The token that is published: what the hot path reads without a lock.
+
+use std::{
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use super::schedule::{Now, Reading, Schedule};
+use crate::{
+    clock::Tick,
+    error::Error,
+    token::{Owner, Token, TokenSet},
+};
+
+/// How long a reading of the wall clock is good for (C1: at most one a second).
+const WALL_IS_GOOD_FOR: Duration = Duration::from_secs(1);
+
+pub(super) struct Current {
+    copies: Box<[Token]>,
+    schedule: Schedule,
+    /// Until then nothing has to be decided about this token, by any thread.
+    quiet_until: AtomicU64,
+}
+
+impl Current {
+    /// # Errors
+    /// Misconfigured, when the set has no token that can be sent.
+    pub(super) fn new(
+        set: &TokenSet,
+        generation: u64,
+        schedule: Schedule,
+        copies: usize,
+        owner: &Weak<dyn Owner>,
+    ) -> Result<Arc<Self>, Error> {
+        let copies = Token::copies(set, generation, copies, owner)?;
+        Ok(Arc::new(Self {
+            copies,
+            schedule,
+            quiet_until: AtomicU64::new(0),
+        }))
+    }
+
+    #[inline]
+    pub(super) fn is_quiet(&self, now: Tick) -> bool {
+        now.as_u64() < self.quiet_until.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn token(&self) -> &Token {
+        Token::pick(&self.copies)
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.copies[0].generation()
+    }
+
+    pub(super) fn read(&self, now: Now) -> Reading {
+        self.schedule.read(now)
+    }
+
+    /// Lets the hot path use the token without asking for `wait`, or until the wall clock has to be read again.
+    pub(super) fn keep_quiet(&self, now: Tick, wait: Duration) {
+        let until = now.plus(wait.min(WALL_IS_GOOD_FOR));
+        self.quiet_until.store(until.as_u64(), Ordering::Relaxed);
+    }
+}

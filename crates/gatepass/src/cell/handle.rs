@@ -1,0 +1,269 @@
+use std::{fmt, future::Future, sync::Arc};
+
+use super::{
+    Builder, Events, Inner, State, Status,
+    flight::{self, Flight},
+    ledger::{Reason, Step},
+    schedule::{Phase, Reading},
+};
+use crate::{
+    clock::Tick,
+    error::Error,
+    source::TokenSource,
+    token::{Owner, Token, TokenSet},
+};
+
+/// The current token of one credential, kept fresh. See the [module docs](crate::cell).
+///
+/// A handle: clones share one token. While nobody asks, nothing runs (C12).
+#[derive(Clone)]
+pub struct TokenCell(pub(super) Arc<Inner>);
+
+/// What a caller finds without waiting.
+pub(crate) enum Claim {
+    Token(Token),
+    Wait(Waiter),
+    Refused(Error),
+}
+
+/// A caller that has to wait for the exchange.
+pub(crate) struct Waiter {
+    cell: TokenCell,
+    flight: Flight,
+}
+
+impl TokenCell {
+    /// A cell that gets its tokens from `source`. Works outside a runtime and does no I/O.
+    pub fn new(source: impl TokenSource) -> Self {
+        Self::builder(source).build()
+    }
+
+    /// The same with settings.
+    pub fn builder(source: impl TokenSource) -> Builder {
+        Builder::new(source)
+    }
+
+    /// The current token, if there is one and it has not ended. Lock-free; starts nothing.
+    #[inline]
+    pub fn peek(&self) -> Option<Token> {
+        self.0.living()
+    }
+
+    /// The current token; where there is none, that of the one exchange that everybody waits for (C2).
+    ///
+    /// Exchanges that are due are started on the way (C7).
+    ///
+    /// # Errors
+    /// Why there is no token. While a failure is remembered, at once and with the time to the next attempt as
+    /// [`retry_after`](Error::retry_after) (C8).
+    ///
+    /// # Cancel safety
+    /// Dropping the future neither stops the exchange nor restarts it (C3).
+    pub async fn get(&self) -> Result<Token, Error> {
+        match self.claim() {
+            Claim::Token(token) => Ok(token),
+            Claim::Wait(waiter) => waiter.wait().await,
+            Claim::Refused(error) => Err(error),
+        }
+    }
+
+    /// Says that a server refused this token. Only if it is the current one, it is dropped; the next
+    /// [`get`](Self::get) exchanges (A2). Starts nothing by itself.
+    ///
+    /// Refusals that follow each other too fast do not drop the token any more (A4). Returns whether it was dropped.
+    pub fn reject(&self, refused: &Token) -> bool {
+        refused.is_of(&self.0.owner) && self.0.reject(refused.generation())
+    }
+
+    /// Whether a request that failed with this token could be sent with another one: one is current, or an exchange runs or
+    /// may be started now. It may not for a fixed token, a dead grant, or while a failure holds exchanges off.
+    pub fn can_replace(&self, refused: &Token) -> bool {
+        refused.is_of(&self.0.owner) && self.0.can_replace(refused.generation())
+    }
+
+    /// Gives the cell a set that was had elsewhere: by a sign-in, from a file. It replaces what there is, and revives a dead
+    /// grant. An exchange under way does not overwrite it.
+    ///
+    /// # Errors
+    /// Misconfigured, when the access token cannot be sent (X5); then nothing has changed.
+    pub fn put(&self, set: TokenSet) -> Result<(), Error> {
+        self.0.put(set)
+    }
+
+    /// Exchanges now, whatever the token's age, or joins the exchange that runs.
+    ///
+    /// # Errors
+    /// Why there is no new token; also when this is called too often (A4) or a failure holds exchanges off (C8).
+    ///
+    /// # Cancel safety
+    /// As for [`get`](Self::get).
+    pub async fn refresh(&self) -> Result<Token, Error> {
+        let flight = self.force()?;
+        flight.outcome().await
+    }
+
+    fn force(&self) -> Result<Flight, Error> {
+        let now = self.0.settings.clock.tick();
+        let mut ledger = self.0.lock();
+        if let Some(flight) = &ledger.flight {
+            return Ok(flight.clone());
+        }
+        ledger.force(now)?;
+        flight::launch(&self.0, ledger, Reason::Forced)
+    }
+
+    /// How the cell stands, for health pages. Reads only; takes the lock for a moment.
+    pub fn status(&self) -> Status {
+        let now = self.0.now();
+        let ledger = self.0.lock();
+        let current = self.0.current.load_full();
+        let reading = current
+            .as_ref()
+            .map(|current| current.read(now))
+            .filter(|reading| reading.phase != Phase::Expired);
+        let failure = ledger.failure.as_ref();
+        let dead = failure.is_some_and(|failure| failure.error.is_reauth_required());
+        Status {
+            name: self.0.settings.name.clone(),
+            state: match reading {
+                Some(Reading {
+                    phase: Phase::Fresh,
+                    ..
+                }) => State::Fresh,
+                Some(_) => State::Due,
+                None if dead => State::ReauthRequired,
+                None => State::Empty,
+            },
+            generation: ledger.generation,
+            expires_at: reading.and_then(|_| current.as_ref()?.token().expires_at()),
+            remaining: reading.and_then(|reading| reading.remaining),
+            exchanging: ledger.flight.is_some(),
+            last_error: failure.map(|failure| failure.error.clone()),
+            next_attempt_in: failure
+                .filter(|_| !dead)
+                .and_then(|failure| failure.remaining(now.tick, reading.is_some())),
+        }
+    }
+
+    /// Waits until no exchange is under way: for a graceful shutdown, after the last request.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn settled(&self) {
+        loop {
+            let flight = self.0.lock().flight.clone();
+            match flight {
+                Some(flight) => flight.over().await,
+                None => return,
+            }
+        }
+    }
+
+    /// Each set that is issued from now on, to be persisted or shown (C14).
+    pub fn events(&self) -> Events {
+        Events::new(self.0.issued.subscribe())
+    }
+
+    /// The name it was given.
+    pub fn name(&self) -> Option<&str> {
+        self.0.settings.name.as_deref()
+    }
+
+    /// The token, or what to wait for. The hot path: with a fresh token one load and one comparison.
+    #[inline]
+    pub(crate) fn claim(&self) -> Claim {
+        let now = self.0.settings.clock.tick();
+        if let Some(current) = &*self.0.current.load()
+            && current.is_quiet(now)
+        {
+            return Claim::Token(current.token().clone());
+        }
+        self.decide(now)
+    }
+
+    #[cold]
+    fn decide(&self, tick: Tick) -> Claim {
+        let now = self.0.now();
+        let ledger = self.0.lock();
+        let current = self.0.current.load_full();
+        let reading = current.as_ref().map(|current| current.read(now));
+        let step = ledger.step(reading, now.tick);
+        match (step, current) {
+            (Step::Use { quiet }, Some(current)) => {
+                current.keep_quiet(tick, quiet);
+                Claim::Token(current.token().clone())
+            }
+            (Step::StartAndUse { quiet }, Some(current)) => {
+                current.keep_quiet(tick, quiet);
+                if let Err(error) = flight::launch(&self.0, ledger, Reason::Advisory) {
+                    tracing::warn!(%error, "the token is due, and could not be renewed in the background");
+                }
+                Claim::Token(current.token().clone())
+            }
+            (Step::Join(flight), _) => {
+                flight.link();
+                Claim::Wait(Waiter {
+                    cell: self.clone(),
+                    flight,
+                })
+            }
+            (Step::Refuse(error), _) => Claim::Refused(error),
+            (Step::Start(reason), _) => match flight::launch(&self.0, ledger, reason) {
+                Ok(flight) => Claim::Wait(Waiter {
+                    cell: self.clone(),
+                    flight,
+                }),
+                Err(error) => self.0.living().map_or(Claim::Refused(error), Claim::Token),
+            },
+            (Step::Use { .. } | Step::StartAndUse { .. }, None) => {
+                Claim::Refused(Error::transient("there is no token"))
+            }
+        }
+    }
+}
+
+impl Waiter {
+    /// What the exchange brought. If it failed, the token there is, while it lives (C7).
+    pub(crate) async fn wait(self) -> Result<Token, Error> {
+        let Self { cell, mut flight } = self;
+        // A second and a third time only when the token ended while this task was not running.
+        for _ in 0..3 {
+            match flight.outcome().await {
+                Err(error) => return cell.peek().ok_or(error),
+                Ok(token)
+                    if cell
+                        .peek()
+                        .is_some_and(|living| living.generation() == token.generation()) =>
+                {
+                    return Ok(token);
+                }
+                Ok(_) => match cell.claim() {
+                    Claim::Token(token) => return Ok(token),
+                    Claim::Refused(error) => return Err(error),
+                    Claim::Wait(next) => flight = next.flight,
+                },
+            }
+        }
+        Err(Error::transient(
+            "tokens end before they can be used: they live too short",
+        ))
+    }
+}
+
+impl fmt::Debug for TokenCell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCell")
+            .field("name", &self.name())
+            .field("token", &self.peek())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Getting a token is the same for whoever holds a cell or waits for one.
+#[expect(dead_code, reason = "states that the futures can be sent")]
+fn futures_are_send(cell: &TokenCell) {
+    fn is_send(_: impl Future + Send) {}
+    is_send(cell.get());
+    is_send(cell.refresh());
+    is_send(cell.settled());
+}

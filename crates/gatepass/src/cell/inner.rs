@@ -1,0 +1,254 @@
+//! The only shared state: what is published, and the ledger behind its lock.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
+
+use super::{
+    builder::Settings,
+    current::Current,
+    events::Issued,
+    ledger::{Ledger, Reason},
+    schedule::{Now, Phase, Schedule},
+};
+use crate::{
+    error::Error,
+    source::ErasedSource,
+    token::{Expiry, Owner, Token, TokenSet},
+};
+
+pub(super) struct Inner {
+    pub(super) current: ArcSwapOption<Current>,
+    ledger: Mutex<Ledger>,
+    pub(super) source: Box<dyn ErasedSource>,
+    pub(super) settings: Settings,
+    pub(super) issued: watch::Sender<Option<Issued>>,
+    /// Itself, for the tokens it issues.
+    pub(super) owner: Weak<dyn Owner>,
+}
+
+/// A set that may be published, and what is published of it.
+struct Prepared {
+    set: Arc<TokenSet>,
+    renewable: bool,
+    current: Arc<Current>,
+}
+
+impl Inner {
+    pub(super) fn new(
+        owner: Weak<Self>,
+        source: Box<dyn ErasedSource>,
+        settings: Settings,
+    ) -> Self {
+        Self {
+            current: ArcSwapOption::empty(),
+            ledger: Mutex::new(Ledger::new(settings.clock.tick())),
+            source,
+            settings,
+            issued: watch::Sender::new(None),
+            owner,
+        }
+    }
+
+    /// No code of others runs under this lock, so a poisoned one is as good as any.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now {
+            tick: self.settings.clock.tick(),
+            wall: self.settings.clock.wall(),
+        }
+    }
+
+    /// The published token, unless it has ended.
+    pub(super) fn living(&self) -> Option<Token> {
+        let current = self.current.load();
+        let current = current.as_ref()?;
+        let lives = current.is_quiet(self.settings.clock.tick())
+            || current.read(self.now()).phase != Phase::Expired;
+        lives.then(|| current.token().clone())
+    }
+
+    /// Takes what an exchange brought: publishes it, clears the slot, says what the waiters get.
+    pub(super) fn settle(
+        &self,
+        started_at: u64,
+        result: Result<TokenSet, Error>,
+        before: Option<&TokenSet>,
+        reason: Reason,
+    ) -> Result<Token, Error> {
+        let now = self.now();
+        let prepared = result.and_then(|set| self.prepare(set, before, started_at, now));
+        let mut ledger = self.lock();
+        ledger.flight = None;
+        if ledger.generation != started_at {
+            // A set was put meanwhile, by somebody who knew better.
+            drop(ledger);
+            return self.living().ok_or_else(|| {
+                Error::transient("the token set was replaced while this exchange ran; ask again")
+            });
+        }
+        let Prepared {
+            set,
+            renewable,
+            current,
+        } = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(ledger.fail(error, now.tick)),
+        };
+        let token = current.token().clone();
+        ledger.issue(set.clone(), renewable, token.generation(), now.tick);
+        self.current.store(Some(current));
+        drop(ledger);
+        self.announce(Issued {
+            previous: started_at,
+            generation: token.generation(),
+            reason: Some(reason),
+            set,
+        });
+        Ok(token)
+    }
+
+    /// Clears the slot of an exchange that panicked, which is a failure like others.
+    pub(super) fn crash(&self, error: Error) -> Error {
+        let now = self.settings.clock.tick();
+        let mut ledger = self.lock();
+        ledger.flight = None;
+        ledger.fail(error, now)
+    }
+
+    /// Clears the slot of an exchange that was never finished: it says nothing about the server, so the next may start at once.
+    pub(super) fn abandon(&self) {
+        self.lock().flight = None;
+    }
+
+    /// Replaces the set from outside.
+    ///
+    /// # Errors
+    /// Misconfigured, when its access token cannot be sent; then nothing has changed.
+    pub(super) fn put(&self, mut set: TokenSet) -> Result<(), Error> {
+        let now = self.now();
+        set.arrive(now.wall);
+        let set = Arc::new(set);
+        let renewable = self.source.can_renew(&set);
+        let mut ledger = self.lock();
+        let previous = ledger.generation;
+        let current = match set.access_token {
+            Some(_) => Some(self.publishable(&set, renewable, previous + 1, now)?),
+            None => None,
+        };
+        let generation = ledger.replace(set.clone(), renewable);
+        self.current.store(current);
+        drop(ledger);
+        self.announce(Issued {
+            previous,
+            generation,
+            reason: None,
+            set,
+        });
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
+        mut set: TokenSet,
+        before: Option<&TokenSet>,
+        started_at: u64,
+        now: Now,
+    ) -> Result<Prepared, Error> {
+        set.arrive(now.wall);
+        let mut same_token = false;
+        if let Some(before) = before {
+            set.keep_from(before);
+            same_token = set.access_token == before.access_token;
+        }
+        // The same token again is no new generation: to reject it twice would be a hot loop (C9).
+        let generation = if same_token {
+            started_at
+        } else {
+            started_at + 1
+        };
+        let renewable = self.source.can_renew(&set);
+        let current = self.publishable(&set, renewable, generation, now)?;
+        if current.read(now).phase == Phase::Expired {
+            return Err(Error::transient(
+                "the token arrived already expired: check expires_in and the clocks of this machine and the authorization server",
+            ));
+        }
+        Ok(Prepared {
+            set: Arc::new(set),
+            renewable,
+            current,
+        })
+    }
+
+    fn publishable(
+        &self,
+        set: &TokenSet,
+        renewable: bool,
+        generation: u64,
+        now: Now,
+    ) -> Result<Arc<Current>, Error> {
+        let jitter = fastrand::f64();
+        let schedule = match set.expiry {
+            Expiry::At { ends, lifetime } if renewable => {
+                Schedule::renewable(now, ends, lifetime, set.refresh_in, jitter)
+            }
+            Expiry::At { ends, .. } => Schedule::fixed(now, Some(ends)),
+            Expiry::In(_) | Expiry::Unknown if renewable => Schedule::unknown(
+                now,
+                set.refresh_in.unwrap_or(self.settings.renew_unknown_after),
+                jitter,
+            ),
+            Expiry::In(_) | Expiry::Unknown => Schedule::fixed(now, None),
+        };
+        Current::new(set, generation, schedule, self.settings.copies, &self.owner)
+    }
+
+    /// Outside the lock. Two announcements may overtake each other; the newer stays.
+    fn announce(&self, issued: Issued) {
+        self.issued.send_if_modified(|last| {
+            let newer = last
+                .as_ref()
+                .is_none_or(|last| last.generation <= issued.generation);
+            if newer {
+                *last = Some(issued);
+            }
+            newer
+        });
+    }
+}
+
+impl Owner for Inner {
+    fn reject(&self, generation: u64) -> bool {
+        let now = self.settings.clock.tick();
+        let mut ledger = self.lock();
+        let is_current = self
+            .current
+            .load()
+            .as_ref()
+            .is_some_and(|current| current.generation() == generation);
+        let dropped = is_current && ledger.refuse(generation, now);
+        if dropped {
+            self.current.store(None);
+        }
+        dropped
+    }
+
+    fn can_replace(&self, generation: u64) -> bool {
+        let now = self.now();
+        let ledger = self.lock();
+        match self
+            .current
+            .load()
+            .as_ref()
+            .filter(|current| current.read(now).phase != Phase::Expired)
+        {
+            Some(current) => current.generation() != generation,
+            None => ledger.may_exchange(now.tick),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What a cell knows, behind its lock, and what it decides from it. Nothing here waits, calls out or reads a clock.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    backoff::{Bucket, Failure},
+    flight::Flight,
+    schedule::{Phase, Reading},
+};
+use crate::{clock::Tick, error::Error, token::TokenSet};
+
+pub(super) struct Ledger {
+    /// What to exchange next, also when its access token was refused or has ended.
+    pub(super) set: Option<Arc<TokenSet>>,
+    /// Whether the source can do anything with that set; it was asked when the set came.
+    renewable: bool,
+    /// Counts the tokens published.
+    pub(super) generation: u64,
+    /// The one exchange that runs.
+    pub(super) flight: Option<Flight>,
+    /// The last exchange, if it failed.
+    pub(super) failure: Option<Failure>,
+    /// The generation that was refused last.
+    refused: Option<u64>,
+    bucket: Bucket,
+}
+
+/// Why an exchange runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reason {
+    /// There was no token.
+    Cold,
+    /// The token would end soon; nobody waits.
+    Advisory,
+    /// The token is about to end, or has.
+    Mandatory,
+    /// A server refused the token.
+    Rejected,
+    /// The owner asked for it.
+    Forced,
+}
+
+impl Reason {
+    /// The word that spans and metrics use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cold => "cold",
+            Self::Advisory => "advisory",
+            Self::Mandatory => "mandatory",
+            Self::Rejected => "rejected",
+            Self::Forced => "forced",
+        }
+    }
+}
+
+/// What a caller has to do.
+pub(super) enum Step {
+    /// Send the token. `quiet`: how long this needs no second thought.
+    Use { quiet: Duration },
+    /// Start an exchange and send the token there is.
+    StartAndUse { quiet: Duration },
+    /// Wait for the exchange that runs.
+    Join(Flight),
+    /// Start an exchange and wait for it.
+    Start(Reason),
+    /// There is no token, and none can be had now.
+    Refuse(Error),
+}
+
+impl Ledger {
+    pub(super) fn new(now: Tick) -> Self {
+        Self {
+            set: None,
+            renewable: true,
+            generation: 0,
+            flight: None,
+            failure: None,
+            refused: None,
+            bucket: Bucket::full(now),
+        }
+    }
+
+    /// What a caller does who found the token as `reading` says; `None` when there is none.
+    pub(super) fn step(&self, reading: Option<Reading>, now: Tick) -> Step {
+        let Some(reading) = reading.filter(|reading| reading.phase != Phase::Expired) else {
+            return self.step_without(reading.is_some(), now);
+        };
+        let quiet = reading.lasts;
+        let held_off = self
+            .failure
+            .as_ref()
+            .and_then(|failure| failure.remaining(now, true));
+        match (reading.phase, &self.flight, held_off) {
+            _ if !self.renewable => Step::Use { quiet },
+            (Phase::Mandatory, Some(flight), _) => Step::Join(flight.clone()),
+            (Phase::Mandatory | Phase::Advisory, None, Some(wait)) => Step::Use {
+                quiet: quiet.min(wait),
+            },
+            (Phase::Mandatory, None, None) => Step::Start(Reason::Mandatory),
+            (Phase::Advisory, None, None) => Step::StartAndUse { quiet },
+            (Phase::Fresh | Phase::Advisory | Phase::Expired, ..) => Step::Use { quiet },
+        }
+    }
+
+    fn step_without(&self, expired: bool, now: Tick) -> Step {
+        if let Some(flight) = &self.flight {
+            return Step::Join(flight.clone());
+        }
+        if let Some(error) = self.held_off(now) {
+            return Step::Refuse(error);
+        }
+        if !self.renewable {
+            return Step::Refuse(cannot_renew(
+                self.refused
+                    .is_some_and(|refused| refused == self.generation),
+            ));
+        }
+        Step::Start(if expired {
+            Reason::Mandatory
+        } else if self.refused.is_some() && self.refused == Some(self.generation) {
+            Reason::Rejected
+        } else {
+            Reason::Cold
+        })
+    }
+
+    /// The error that callers without a token get at once (C8), with how long it will be so.
+    fn held_off(&self, now: Tick) -> Option<Error> {
+        let failure = self.failure.as_ref()?;
+        let wait = failure.remaining(now, false)?;
+        let error = failure.error.clone();
+        Some(if wait == Duration::MAX {
+            error
+        } else {
+            error.with_retry_after(wait)
+        })
+    }
+
+    /// Whether the owner may force an exchange now (A4, C8).
+    ///
+    /// # Errors
+    /// Why not, and for how long.
+    pub(super) fn force(&mut self, now: Tick) -> Result<(), Error> {
+        if let Some(error) = self.held_off(now) {
+            return Err(error);
+        }
+        if !self.renewable {
+            return Err(cannot_renew(false));
+        }
+        self.bucket.take(now).map_err(|wait| {
+            Error::transient("too many forced refreshes of this token in a row")
+                .with_retry_after(wait)
+        })
+    }
+
+    /// Whether the current token is dropped because a server refused it (A2, A4).
+    ///
+    /// When refusals come too fast it stays: its next refusal is an answer from the API, which says more than we could.
+    pub(super) fn refuse(&mut self, generation: u64, now: Tick) -> bool {
+        let same_again = self.refused == Some(generation)
+            && self
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.remaining(now, true).is_some());
+        if generation != self.generation || same_again || self.bucket.take(now).is_err() {
+            return false;
+        }
+        self.refused = Some(generation);
+        true
+    }
+
+    /// Whether a caller whose token was refused may find another one without one being there yet.
+    pub(super) fn may_exchange(&self, now: Tick) -> bool {
+        self.flight.is_some() || (self.renewable && self.held_off(now).is_none())
+    }
+
+    /// A set from outside: whatever went wrong before is over.
+    pub(super) fn replace(&mut self, set: Arc<TokenSet>, renewable: bool) -> u64 {
+        self.renewable = renewable;
+        self.generation += 1;
+        self.set = Some(set);
+        self.failure = None;
+        self.refused = None;
+        self.generation
+    }
+
+    /// The set that an exchange brought, as the generation it got.
+    pub(super) fn issue(
+        &mut self,
+        set: Arc<TokenSet>,
+        renewable: bool,
+        generation: u64,
+        now: Tick,
+    ) {
+        self.renewable = renewable;
+        self.set = Some(set);
+        if generation == self.generation {
+            let error = Error::transient("the token source handed out the same token again");
+            self.failure = Some(Failure::new(error, self.failure.as_ref(), now));
+        } else {
+            self.generation = generation;
+            self.failure = None;
+        }
+    }
+
+    pub(super) fn fail(&mut self, error: Error, now: Tick) -> Error {
+        let failure = Failure::new(error, self.failure.as_ref(), now);
+        let error = failure.error.clone();
+        self.failure = Some(failure);
+        error
+    }
+}
+
+fn cannot_renew(refused: bool) -> Error {
+    Error::reauth_required(if refused {
+        "sign in again or put a new token: the token was refused, and there is nothing to renew it with"
+    } else {
+        "sign in again or put a new token: the token has ended, and there is nothing to renew it with"
+    })
+}

@@ -1,0 +1,38 @@
+//! A grant over a transport: the [`TokenSource`](crate::TokenSource) that asks an authorization server.
+//!
+//! The transport is whatever [`Service`](tower_service::Service) you have for `http::Request<`[`Body`]`>`: hyper-util's client
+//! fits as it is, and gatepass-reqwest has one for reqwest.
+//!
+//! ```
+//! use gatepass::{AuthorizationServer, ClientAuth, TokenCell, TokenEndpoint, grant::ClientCredentials};
+//! use http::{Request, Response};
+//! use tower::service_fn;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), gatepass::Error> {
+//! # let http = service_fn(|request: Request<gatepass::endpoint::Body>| async move {
+//! #     let answer = match request.uri().path() {
+//! #         "/token" => r#"{"access_token":"a-token","token_type":"Bearer","expires_in":3600}"#,
+//! #         _ => r#"{"issuer":"https://auth.example.com","token_endpoint":"https://auth.example.com/token"}"#,
+//! #     };
+//! #     Ok::<_, std::io::Error>(Response::new(answer.to_owned()))
+//! # });
+//! let cell = TokenCell::new(TokenEndpoint::new(
+//!     http,
+//!     AuthorizationServer::issuer("https://auth.example.com"),
+//!     ClientAuth::basic("my-client", "s3cr3t"),
+//!     ClientCredentials::new().scope("read"),
+//! )?);
+//! assert_eq!(cell.get().await?.expose(), "a-token");
+//! # Ok(()) }
+//! ```
+//!
+//! The transport is its own: give it a bare client, never the stack that carries the layer (X4). Redirects are not followed,
+//! here, and must not be by the transport: it would send the client's secret along.
+
+mod body;
+mod exchange;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+pub use self::{body::Body, exchange::TokenEndpoint};

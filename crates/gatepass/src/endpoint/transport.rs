@@ -1,0 +1,91 @@
+//! One call to an authorization server: bounded in time and size, whatever it answers (X4).
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tower::ServiceExt;
+use tower_service::Service;
+
+use super::Body;
+use crate::error::{BoxError, Error};
+
+pub(super) struct Transport<S> {
+    /// Cloned for each call. Behind a lock, since boxed services are not `Sync`.
+    service: Mutex<S>,
+    pub(super) timeout: Duration,
+    pub(super) max_answer: usize,
+}
+
+/// An answer, read whole.
+pub(super) struct Received {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+}
+
+impl<S> Transport<S> {
+    pub(super) fn new(service: S) -> Self {
+        Self {
+            service: Mutex::new(service),
+            timeout: Duration::from_secs(10),
+            max_answer: 1024 * 1024,
+        }
+    }
+
+    /// # Errors
+    /// Transient: no answer, one that is too large, or none in time.
+    pub(super) async fn call<B>(
+        &self,
+        request: Request<Body>,
+        what: &str,
+    ) -> Result<Received, Error>
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone,
+        S::Error: Into<BoxError>,
+        B: http_body::Body,
+        B::Error: Into<BoxError>,
+    {
+        let service = self
+            .service
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let answer = async {
+            let response = service.oneshot(request).await.map_err(Into::into)?;
+            let (parts, body) = response.into_parts();
+            // What redirects is not read: it is an error whatever it says.
+            let body = if parts.status.is_redirection() {
+                Bytes::new()
+            } else {
+                Limited::new(body, self.max_answer)
+                    .collect()
+                    .await?
+                    .to_bytes()
+            };
+            Ok::<_, BoxError>(Received {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            })
+        };
+        match tokio::time::timeout(self.timeout, answer).await {
+            Ok(Ok(received)) => Ok(received),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::transient(format!(
+                "the answer of the {what} is larger than {} bytes",
+                self.max_answer
+            ))),
+            Ok(Err(error)) => {
+                Err(Error::transient(format!("no answer from the {what}")).with_source(error))
+            }
+            Err(_) => Err(Error::transient(format!(
+                "no answer from the {what} within {:?}",
+                self.timeout
+            ))),
+        }
+    }
+}

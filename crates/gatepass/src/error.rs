@@ -1,0 +1,156 @@
+//! What can go wrong between a request and its token, as questions a caller can ask.
+//!
+//! ```
+//! use gatepass::Error;
+//!
+//! let error = Error::reauth_required("run the sign-in again: the refresh token was refused").with_code("invalid_grant");
+//! assert!(error.is_reauth_required());
+//! assert_eq!(error.code(), Some("invalid_grant"));
+//! ```
+
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
+
+/// Any error, as tower services carry it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why there is no token.
+///
+/// Opaque; ask it: [`is_reauth_required`](Self::is_reauth_required), [`is_misconfigured`](Self::is_misconfigured),
+/// [`is_transient`](Self::is_transient), [`retry_after`](Self::retry_after). One of the first three is always true. It is
+/// cheap to clone, since everyone who waited for one exchange gets the same error (C2). It never contains a secret (X5).
+#[derive(Clone)]
+pub struct Error(Arc<Inner>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    ReauthRequired,
+    Misconfigured,
+    Transient,
+}
+
+#[derive(Clone)]
+struct Inner {
+    kind: Kind,
+    message: Cow<'static, str>,
+    code: Option<String>,
+    retry_after: Option<Duration>,
+    doubts_grant: bool,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// The grant is dead (F1): a person, or whoever issued it, has to sign in again.
+    pub fn reauth_required(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::ReauthRequired, message)
+    }
+
+    /// A setting is wrong, here or at the authorization server (F2): waiting does not help, changing it does.
+    pub fn misconfigured(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Misconfigured, message)
+    }
+
+    /// Something passed by (F3): network, time-out, 429, 5xx. It recovers by itself.
+    pub fn transient(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Transient, message)
+    }
+
+    /// The same error with what caused it.
+    #[must_use]
+    pub fn with_source(self, source: impl Into<BoxError>) -> Self {
+        self.change(|inner| inner.source = Some(source.into().into()))
+    }
+
+    /// The same error with the OAuth error code the server gave (RFC 6749 section 5.2).
+    #[must_use]
+    pub fn with_code(self, code: impl Into<String>) -> Self {
+        self.change(|inner| inner.code = Some(code.into()))
+    }
+
+    /// The same error with how long the server asked to wait.
+    #[must_use]
+    pub fn with_retry_after(self, wait: Duration) -> Self {
+        self.change(|inner| inner.retry_after = Some(wait))
+    }
+
+    /// Marks a refused refresh that does not say why: when it repeats once, the grant counts as dead (F1).
+    pub(crate) fn doubting_the_grant(self) -> Self {
+        self.change(|inner| inner.doubts_grant = true)
+    }
+
+    pub(crate) fn doubts_the_grant(&self) -> bool {
+        self.0.doubts_grant
+    }
+
+    /// Whether somebody has to sign in again; no retry helps.
+    pub fn is_reauth_required(&self) -> bool {
+        self.0.kind == Kind::ReauthRequired
+    }
+
+    /// Whether a setting is wrong; the message names it.
+    pub fn is_misconfigured(&self) -> bool {
+        self.0.kind == Kind::Misconfigured
+    }
+
+    /// Whether the same call may succeed later without anybody doing anything.
+    pub fn is_transient(&self) -> bool {
+        self.0.kind == Kind::Transient
+    }
+
+    /// How long to wait before the next try, where that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.0.retry_after
+    }
+
+    /// The OAuth error code, such as `invalid_grant`, where a server gave one.
+    pub fn code(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    fn new(kind: Kind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Arc::new(Inner {
+            kind,
+            message: message.into(),
+            code: None,
+            retry_after: None,
+            doubts_grant: false,
+            source: None,
+        }))
+    }
+
+    /// Changes a copy where others hold the same error.
+    fn change(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Error");
+        debug
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message);
+        if let Some(code) = &self.0.code {
+            debug.field("code", code);
+        }
+        if let Some(wait) = self.0.retry_after {
+            debug.field("retry_after", &wait);
+        }
+        if let Some(source) = &self.0.source {
+            debug.field("source", source);
+        }
+        debug.finish()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as _)
+    }
+}

@@ -1,0 +1,94 @@
+//! Where tokens come from.
+//!
+//! Anything that can exchange what is there for something newer is a [`TokenSource`]: a
+//! [`TokenEndpoint`](crate::TokenEndpoint), a fixed [`Token`], or a closure:
+//!
+//! ```
+//! use std::time::Duration;
+//! use gatepass::{Error, TokenCell, TokenSet};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! let cell = TokenCell::new(|_current| async {
+//!     // ask a metadata service, read a mounted file, call a command ...
+//!     Ok::<_, Error>(TokenSet::new("a-token").expires_in(Duration::from_secs(600)))
+//! });
+//! assert_eq!(cell.get().await?.expose(), "a-token");
+//! # Ok(()) }
+//! ```
+
+use std::{future::Future, pin::Pin};
+
+use crate::{
+    error::Error,
+    secret::Secret,
+    token::{Token, TokenSet},
+};
+
+/// Gets a token set, given the one there is.
+///
+/// A source holds no token state: what it got is the cell's. It is called once at a time for one cell, in a task of its own,
+/// and its future may be dropped when it takes longer than the cell's attempt time-out.
+pub trait TokenSource: Send + Sync + 'static {
+    /// Gets a new set. `current` is the set in use, which may hold a refresh token to spend.
+    ///
+    /// An answer without refresh token, scope, issuer or client keeps those of `current` (C6).
+    ///
+    /// # Errors
+    /// The kind of the [`Error`] decides what the cell does next: wait and try again, or report that somebody must sign in.
+    fn exchange(
+        &self,
+        current: Option<&TokenSet>,
+    ) -> impl Future<Output = Result<TokenSet, Error>> + Send;
+
+    /// Whether there is something to renew `current` with. A set that cannot be renewed is used until it ends or is refused.
+    fn can_renew(&self, current: &TokenSet) -> bool {
+        let _ = current;
+        true
+    }
+}
+
+impl<F, Fut> TokenSource for F
+where
+    F: Fn(Option<TokenSet>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<TokenSet, Error>> + Send,
+{
+    fn exchange(
+        &self,
+        current: Option<&TokenSet>,
+    ) -> impl Future<Output = Result<TokenSet, Error>> + Send {
+        self(current.cloned())
+    }
+}
+
+/// A fixed token: used until it is refused.
+impl TokenSource for Token {
+    async fn exchange(&self, _current: Option<&TokenSet>) -> Result<TokenSet, Error> {
+        Ok(TokenSet::new(Secret::new(self.expose())))
+    }
+
+    fn can_renew(&self, _current: &TokenSet) -> bool {
+        false
+    }
+}
+
+/// The same with its type erased, once, inside the cell.
+pub(crate) trait ErasedSource: Send + Sync {
+    fn exchange<'a>(
+        &'a self,
+        current: Option<&'a TokenSet>,
+    ) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + 'a>>;
+    fn can_renew(&self, current: &TokenSet) -> bool;
+}
+
+impl<T: TokenSource> ErasedSource for T {
+    fn exchange<'a>(
+        &'a self,
+        current: Option<&'a TokenSet>,
+    ) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + 'a>> {
+        Box::pin(TokenSource::exchange(self, current))
+    }
+
+    fn can_renew(&self, current: &TokenSet) -> bool {
+        TokenSource::can_renew(self, current)
+    }
+}

@@ -1,0 +1,204 @@
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
+
+use crate::{
+    clock::{self, FAR},
+    secret::Secret,
+};
+
+/// Everything that came with a token and is kept with it. See the [module docs](crate::token).
+///
+/// A set without an access token is how one starts from a refresh token had elsewhere:
+/// [`TokenSet::from_refresh_token`].
+#[derive(Clone)]
+#[must_use]
+pub struct TokenSet {
+    pub(crate) access_token: Option<Secret>,
+    pub(crate) token_type: Option<String>,
+    pub(crate) expiry: Expiry,
+    pub(crate) refresh_in: Option<Duration>,
+    pub(crate) scope: Option<String>,
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) id_token: Option<Secret>,
+    pub(crate) issuer: Option<String>,
+    pub(crate) client_id: Option<String>,
+}
+
+/// When an access token ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Expiry {
+    /// Nobody said. It is not "never" (C10).
+    Unknown,
+    /// Counted from its arrival.
+    In(Duration),
+    /// Known on the wall clock; the lifetime is what it had when it was issued.
+    At {
+        ends: SystemTime,
+        lifetime: Option<Duration>,
+    },
+}
+
+impl TokenSet {
+    /// A set with this access token, of type `Bearer`, that ends nobody knows when.
+    pub fn new(access_token: impl Into<Secret>) -> Self {
+        Self {
+            access_token: Some(access_token.into()),
+            ..Self::empty()
+        }
+    }
+
+    /// A set that has only a refresh token: the first request exchanges it.
+    pub fn from_refresh_token(refresh_token: impl Into<Secret>) -> Self {
+        Self::empty().refresh_token(refresh_token)
+    }
+
+    fn empty() -> Self {
+        Self {
+            access_token: None,
+            token_type: None,
+            expiry: Expiry::Unknown,
+            refresh_in: None,
+            scope: None,
+            refresh_token: None,
+            id_token: None,
+            issuer: None,
+            client_id: None,
+        }
+    }
+
+    /// How long the access token lives, counted from when a cell gets the set.
+    pub fn expires_in(mut self, lifetime: Duration) -> Self {
+        self.expiry = Expiry::In(lifetime.min(FAR));
+        self
+    }
+
+    /// When the access token ends, for a set that was kept elsewhere.
+    pub fn expires_at(mut self, ends: SystemTime) -> Self {
+        self.expiry = Expiry::At {
+            ends,
+            lifetime: None,
+        };
+        self
+    }
+
+    /// When the server would like the token to be renewed, counted like [`expires_in`](Self::expires_in) (C7).
+    pub fn refresh_in(mut self, wait: Duration) -> Self {
+        self.refresh_in = Some(wait);
+        self
+    }
+
+    /// The type of the access token; `Bearer` when it is not set.
+    pub fn token_type(mut self, token_type: impl Into<String>) -> Self {
+        self.token_type = Some(token_type.into());
+        self
+    }
+
+    /// The refresh token; an empty one is none (C6).
+    pub fn refresh_token(mut self, refresh_token: impl Into<Secret>) -> Self {
+        self.refresh_token = Some(refresh_token.into()).filter(|token| !token.is_empty());
+        self
+    }
+
+    /// The scopes that were granted, separated by spaces.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// The ID token (OpenID Connect), as it came.
+    pub fn id_token(mut self, id_token: impl Into<Secret>) -> Self {
+        self.id_token = Some(id_token.into());
+        self
+    }
+
+    /// The authorization server that issued the set (X6).
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.issuer = Some(issuer.into());
+        self
+    }
+
+    /// The client the set was issued to (X6).
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_id = Some(client_id.into());
+        self
+    }
+
+    /// The access token, if there is one.
+    pub fn get_access_token(&self) -> Option<&Secret> {
+        self.access_token.as_ref()
+    }
+
+    /// The refresh token, if there is one.
+    pub fn get_refresh_token(&self) -> Option<&Secret> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The ID token, if there is one.
+    pub fn get_id_token(&self) -> Option<&Secret> {
+        self.id_token.as_ref()
+    }
+
+    /// The granted scopes, if they are known.
+    pub fn get_scope(&self) -> Option<&str> {
+        self.scope.as_deref()
+    }
+
+    /// When the access token ends, once a cell has received the set or when it was set.
+    pub fn get_expires_at(&self) -> Option<SystemTime> {
+        match self.expiry {
+            Expiry::At { ends, .. } => Some(ends),
+            Expiry::In(_) | Expiry::Unknown => None,
+        }
+    }
+
+    /// The authorization server that issued the set, if it is known.
+    pub fn get_issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// The client the set was issued to, if it is known.
+    pub fn get_client_id(&self) -> Option<&str> {
+        self.client_id.as_deref()
+    }
+
+    /// Turns "in an hour" into a time of day.
+    pub(crate) fn arrive(&mut self, now: SystemTime) {
+        if let Expiry::In(lifetime) = self.expiry {
+            self.expiry = Expiry::At {
+                ends: clock::after(now, lifetime),
+                lifetime: Some(lifetime),
+            };
+        }
+    }
+
+    /// Takes over what `earlier` has and an answer may leave out: the refresh token first of all (C6, RFC 6749 section 6).
+    pub(crate) fn keep_from(&mut self, earlier: &Self) {
+        fn keep<T: Clone>(new: &mut Option<T>, old: &Option<T>) {
+            if new.is_none() {
+                new.clone_from(old);
+            }
+        }
+        keep(&mut self.refresh_token, &earlier.refresh_token);
+        keep(&mut self.id_token, &earlier.id_token);
+        keep(&mut self.scope, &earlier.scope);
+        keep(&mut self.issuer, &earlier.issuer);
+        keep(&mut self.client_id, &earlier.client_id);
+    }
+}
+
+impl fmt::Debug for TokenSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenSet")
+            .field("access_token", &self.access_token)
+            .field("token_type", &self.token_type)
+            .field("expiry", &self.expiry)
+            .field("scope", &self.scope)
+            .field("refresh_token", &self.refresh_token)
+            .field("id_token", &self.id_token)
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}

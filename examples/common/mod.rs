@@ -1,6 +1,10 @@
 //! What the examples share: the environment they read, an HTTP client with TLS, and how they end.
 
-#![allow(dead_code, unreachable_pub, reason = "a module of several programs, each of which uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of several programs, each of which uses a part"
+)]
 
 pub mod measure;
 

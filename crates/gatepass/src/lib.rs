@@ -1,4 +1,48 @@
-//! OAuth for the HTTP stack you already have.
+//! OAuth for the HTTP stack you already have: tower layers that put the token on each request and keep it fresh.
+//!
+//! A [`TokenCell`] holds the current token of one credential. It gets tokens from a [`TokenSource`], which is a
+//! [`TokenEndpoint`], a closure or a fixed [`Token`], and shares one exchange among all who wait. [`BearerLayer`] puts the
+//! token on the requests to the [`Origins`] that may have it, and drops the token that a server refused. [`RetryPolicy`] sends
+//! again what was refused or turned away.
+//!
+//! ```
+//! use gatepass::{
+//!     AuthorizationServer, BearerLayer, ClientAuth, Origins, RetryPolicy, TokenCell, TokenEndpoint,
+//!     grant::ClientCredentials,
+//! };
+//! # use http::{Request, Response};
+//! # use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), gatepass::BoxError> {
+//! # let token_client = service_fn(|_: Request<gatepass::endpoint::Body>| async {
+//! #     Ok::<_, std::io::Error>(Response::new(r#"{"access_token":"a","expires_in":3600}"#.to_owned()))
+//! # });
+//! # let http_client = service_fn(|request: Request<String>| async move {
+//! #     assert_eq!(request.headers()["authorization"], "Bearer a");
+//! #     Ok::<_, std::io::Error>(Response::new(String::new()))
+//! # });
+//!
+//! let server = AuthorizationServer::token_endpoint("https://auth.example.com/token");
+//! let client = ClientAuth::basic("my-client", "s3cr3t");
+//! let cell = TokenCell::new(TokenEndpoint::new(token_client, server, client, ClientCredentials::new())?);
+//! let bearer = BearerLayer::new(cell, Origins::new(["https://api.example.com"])?);
+//! let mut api = ServiceBuilder::new().layer(bearer.retry(RetryPolicy::new())).service(http_client);
+//!
+//! let request = Request::get("https://api.example.com/v1/me").body(String::new())?;
+//! let response = api.ready().await?.call(request).await?;
+//! # assert_eq!(response.status(), 200);
+//! # Ok(()) }
+//! ```
+//!
+//! | to | see |
+//! |---|---|
+//! | get, watch, replace or refresh a token yourself | [`cell`] |
+//! | stack the layer, pick the token for each request, use it with tonic | [`bearer`] |
+//! | say what is sent again and how bodies are cloned | [`retry`] |
+//! | ask an authorization server | [`endpoint`], [`grant`], [`client_auth`], [`discovery`] |
+//! | write a source | [`source`] |
+//! | test time | [`clock`] |
+//!
+//! Letters and numbers like C2 or X1 in these pages name rules of the design; those like 6749-5 a rule of that RFC.
 
 pub mod bearer;
 pub mod cell;

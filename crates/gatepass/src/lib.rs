@@ -42,7 +42,7 @@
 //! | write a source | [`source`] |
 //! | test time | [`clock`] |
 //!
-//! Letters and numbers like C2 or X1 in these pages name rules of the design; those like 6749-5 a rule of that RFC.
+//! Letters and numbers like C2 or X1 in these pages name the rules of `docs/behaviour.md` in the repository.
 
 pub mod bearer;
 pub mod cell;

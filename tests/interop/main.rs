@@ -10,7 +10,7 @@ use gatepass::{
     TokenEndpoint, TokenSet,
     grant::{ClientCredentials, RefreshToken},
 };
-use gatepass_reqwest::{BearerMiddleware, Transport};
+use gatepass_reqwest::{BearerMiddleware, Transport, reqwest_middleware::ClientWithMiddleware};
 use http::{Request, StatusCode};
 use http_body_util::Full;
 use provider::{Client, Provider, http_client};
@@ -41,7 +41,7 @@ impl Caller for Tower {
 
 /// Through the reqwest middleware.
 #[derive(Clone)]
-struct Reqwest(reqwest_middleware::ClientWithMiddleware);
+struct Reqwest(ClientWithMiddleware);
 
 impl Caller for Reqwest {
     async fn call(self, url: String) -> Result<StatusCode, BoxError> {
@@ -57,11 +57,11 @@ fn tower(provider: &Provider, cell: &TokenCell) -> Tower {
 }
 
 fn reqwest(provider: &Provider, cell: &TokenCell) -> Reqwest {
-    let middleware = BearerMiddleware::new(cell.clone(), Origins::new([&provider.api]).unwrap());
+    let origins = Origins::new([&provider.api]).unwrap();
     Reqwest(
-        reqwest_middleware::ClientBuilder::new(reqwest::Client::new())
-            .with(middleware)
-            .build(),
+        BearerMiddleware::new(cell.clone(), origins)
+            .client(reqwest::Client::builder())
+            .unwrap(),
     )
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Provider {
 
 impl Provider {
     pub(crate) async fn start(access_token_lifetime: Duration) -> Self {
+        // reqwest is built without a default one here, and asks for it even where all is plain http.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut process = Command::new("node")
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),

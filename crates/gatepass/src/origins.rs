@@ -27,6 +27,8 @@ pub struct Origins(Arc<[Origin]>);
 /// Scheme, host and port of a server (RFC 6454).
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Origin {
+    /// Host and port, as most URIs write them: lower case, the usual port left out.
+    authority: Box<str>,
     https: bool,
     /// In lower case; an IPv6 address stands in brackets.
     host: Box<str>,
@@ -79,8 +81,13 @@ impl Origins {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return false;
         };
-        has_sound_port(authority)
-            && self.contains_parts(scheme, authority.host(), authority.port_u16())
+        // To take an authority apart costs more than all else that `Bearer` does; first see whether it has to be.
+        let written = authority.as_str();
+        self.0
+            .iter()
+            .any(|origin| origin.is_written(scheme, written))
+            || has_sound_port(authority)
+                && self.contains_parts(scheme, authority.host(), authority.port_u16())
     }
 
     /// The same for a URL that was taken apart by another parser. An IPv6 host stands in brackets.
@@ -126,24 +133,41 @@ impl Origin {
                 "plain http is for loopback addresses only; use https",
             ));
         }
+        let host = authority.host().to_ascii_lowercase();
+        let (_, default_port) = scheme_of(https);
+        let port = authority.port_u16().unwrap_or(default_port);
+        let usual = if port == default_port {
+            host.clone()
+        } else {
+            format!("{host}:{port}")
+        };
         Ok(Self {
+            authority: usual.into(),
             https,
-            host: authority.host().to_ascii_lowercase().into(),
-            port: authority.port_u16().unwrap_or(if https { 443 } else { 80 }),
+            host: host.into(),
+            port,
         })
+    }
+
+    /// Whether this is the origin, letter by letter. If not, it may still be, written in another way.
+    #[inline]
+    fn is_written(&self, scheme: &str, authority: &str) -> bool {
+        *authority == *self.authority && scheme == scheme_of(self.https).0
     }
 
     #[inline]
     fn is(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
-        let (own_scheme, default_port) = if self.https {
-            ("https", 443)
-        } else {
-            ("http", 80)
-        };
+        let (own_scheme, default_port) = scheme_of(self.https);
         port.unwrap_or(default_port) == self.port
             && host.eq_ignore_ascii_case(&self.host)
             && scheme.eq_ignore_ascii_case(own_scheme)
     }
+}
+
+/// Name and default port.
+#[inline]
+fn scheme_of(https: bool) -> (&'static str, u16) {
+    if https { ("https", 443) } else { ("http", 80) }
 }
 
 /// Whether the port is left out or a number up to 65535: another one must not pass for the default port.
@@ -166,7 +190,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.https { "https" } else { "http" };
+        let (scheme, _) = scheme_of(self.https);
         write!(f, "{scheme}://{}:{}", self.host, self.port)
     }
 }

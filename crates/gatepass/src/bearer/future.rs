@@ -11,7 +11,7 @@ use tower_service::Service;
 
 use super::Refused;
 use crate::{
-    cell::Waiter,
+    cell::{Claim, TokenCell, Waiter},
     error::{BoxError, Error},
     token::Token,
 };
@@ -53,9 +53,11 @@ pin_project! {
     }
 }
 
+type TokenToCome = Pin<Box<dyn Future<Output = Result<Token, Error>> + Send>>;
+
 struct Waiting<S, B> {
-    token: Pin<Box<dyn Future<Output = Result<Token, Error>> + Send>>,
-    got: Option<Token>,
+    cell: TokenCell,
+    token: Option<TokenToCome>,
     service: S,
     request: Option<Request<B>>,
 }
@@ -86,8 +88,8 @@ where
 
     pub(super) fn waiting(waiter: Waiter, service: S, request: Request<B>) -> Self {
         let waiting = Waiting {
-            token: Box::pin(waiter.wait()),
-            got: None,
+            cell: waiter.cell().clone(),
+            token: Some(Box::pin(waiter.wait())),
             service,
             request: Some(request),
         };
@@ -107,7 +109,7 @@ where
 
 impl<S, B, R> Future for ResponseFuture<S, B>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    S: Service<Request<B>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
 {
     type Output = Result<Response<R>, BoxError>;
@@ -143,19 +145,27 @@ where
 
 impl<S, B> Waiting<S, B>
 where
-    S: Service<Request<B>>,
+    S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
     /// Waits for the token, then for the service, then sends.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S::Future, Token), BoxError>> {
-        let token = match &self.got {
-            Some(token) => token.clone(),
-            None => {
-                let token = ready!(self.token.as_mut().poll(cx))?;
-                self.got.insert(token).clone()
+        let token = loop {
+            if let Some(token) = &mut self.token {
+                ready!(token.as_mut().poll(cx))?;
+                self.token = None;
+            }
+            ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
+            // Asked again: the token that came may have ended while the service got ready.
+            match self.cell.claim() {
+                Claim::Token(token) => break token,
+                Claim::Refused(error) => return Poll::Ready(Err(error.into())),
+                Claim::Wait(waiter) => {
+                    self.token = Some(Box::pin(waiter.wait()));
+                    self.service = self.service.clone();
+                }
             }
         };
-        ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
         let Some(mut request) = self.request.take() else {
             return Poll::Ready(Err(Error::transient("polled after it was done").into()));
         };

@@ -1,6 +1,9 @@
-use http::{HeaderMap, StatusCode, response::Parts};
+use http::{HeaderMap, HeaderName, StatusCode, response::Parts};
 
 use crate::{challenge::Challenges, token::Token};
+
+/// Parsed once: a look-up by text would parse the text for each response.
+static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
 /// gRPC's `UNAUTHENTICATED`, sent as HTTP 200.
 const GRPC_UNAUTHENTICATED: &[u8] = b"16";
@@ -27,7 +30,7 @@ impl Refused {
             }
             StatusCode::OK
                 if headers
-                    .get("grpc-status")
+                    .get(&GRPC_STATUS)
                     .is_some_and(|status| status == GRPC_UNAUTHENTICATED) =>
             {
                 Some(Self {

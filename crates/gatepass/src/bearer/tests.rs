@@ -1,1 +1,235 @@
+//! Stories about the layer over a service that insists on being used as tower says.
 
+pub(crate) mod probe;
+mod readiness;
+mod refusals;
+
+use std::{
+    future::{Future, pending},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use http::{Request, Response, header};
+use tower::{ServiceBuilder, ServiceExt, limit::ConcurrencyLimit};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use self::probe::{Probe, response, status};
+use super::*;
+use crate::{
+    Origins, TokenCell, TokenSet,
+    cell::State,
+    clock::TestClock,
+    error::{BoxError, Error},
+};
+
+const API: &str = "https://api.example.com";
+
+/// A cell whose exchanges take a second each and give `token-1`, `token-2`, ... for an hour; and how many there were.
+pub(crate) fn cell() -> (TokenCell, Arc<AtomicUsize>) {
+    let issued = Arc::new(AtomicUsize::new(0));
+    let count = issued.clone();
+    let source = move |_current| {
+        let number = count.fetch_add(1, SeqCst) + 1;
+        async move {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let set = TokenSet::new(format!("token-{number}"));
+            Ok(set.expires_in(Duration::from_secs(3600)))
+        }
+    };
+    let cell = TokenCell::builder(source).clock(TestClock::new().clock());
+    (cell.build(), issued)
+}
+
+/// A cell that has no token and gets none.
+fn broken() -> TokenCell {
+    let source = |_| async { Err(Error::misconfigured("wrong secret")) };
+    TokenCell::builder(source)
+        .clock(TestClock::new().clock())
+        .build()
+}
+
+pub(crate) fn api() -> Origins {
+    Origins::new([API]).unwrap()
+}
+
+fn layer(cell: &TokenCell) -> BearerLayer {
+    BearerLayer::new(cell.clone(), api())
+}
+
+pub(crate) fn request(uri: &str) -> Request<String> {
+    Request::get(uri).body(String::new()).unwrap()
+}
+
+fn of_ours(error: BoxError) -> Error {
+    *error.downcast::<Error>().expect("gatepass's own error")
+}
+
+fn ok(probe_answers: &str) -> Probe {
+    let answer = probe_answers.to_owned();
+    Probe::new(move |_| Ok(Response::new(answer.clone())))
+}
+
+/// Refuses the tokens of this list with a plain 401.
+fn refusing(refused: &'static [&'static str]) -> Probe {
+    Probe::new(|seen| {
+        let bad = seen.token().is_some_and(|token| refused.contains(&token));
+        Ok(status(if bad { 401 } else { 200 }))
+    })
+}
+
+fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn x1_a_request_to_a_listed_origin_gets_the_token_marked_sensitive() {
+    let (cell, issued) = cell();
+    let probe = ok("hello");
+    let service = layer(&cell).layer(probe.clone());
+    for _ in 0..3 {
+        let response = service
+            .clone()
+            .oneshot(request("https://API.example.com:443/v1"))
+            .await;
+        assert_eq!(response.unwrap().body(), "hello");
+    }
+    for seen in probe.seen() {
+        assert_eq!(seen.authorization(), Some("Bearer token-1"));
+        assert!(seen.headers[header::AUTHORIZATION].is_sensitive());
+    }
+    assert_eq!((probe.count(), issued.load(SeqCst)), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn x1_a_request_elsewhere_passes_untouched_and_starts_nothing() {
+    let (cell, issued) = cell();
+    let probe = Probe::new(|_| Ok(status(401)));
+    let service = layer(&cell).layer(probe.clone());
+    for elsewhere in [
+        "https://api.example.com.evil.example/",
+        "http://api.example.com/",
+        "https://api.example.com:8443/",
+        "/v1/relative",
+    ] {
+        let response = service.clone().oneshot(request(elsewhere)).await.unwrap();
+        assert_eq!(response.status(), 401);
+        assert!(
+            response.extensions().get::<Refused>().is_none(),
+            "{elsewhere}"
+        );
+    }
+    assert_eq!(probe.tokens(), ["none"; 4]);
+    assert_eq!(issued.load(SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn x1_inner_is_names_the_origin_of_requests_that_do_not() {
+    let (cell, _) = cell();
+    let probe = ok("");
+    let service = layer(&cell).inner_is(API).unwrap().layer(probe.clone());
+    service.clone().oneshot(request("/v1")).await.unwrap();
+    service
+        .clone()
+        .oneshot(request("https://evil.example/"))
+        .await
+        .unwrap();
+    assert_eq!(probe.tokens(), ["token-1", "none"]);
+    for bad in [
+        "https://other.example.com",
+        "https://api.example.com/v1",
+        "api.example.com",
+        "",
+    ] {
+        let error = layer(&cell).inner_is(bad).unwrap_err();
+        assert!(error.is_misconfigured(), "{bad}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a5_the_callers_own_authorization_stays_and_its_401_is_not_ours() {
+    let (cell, issued) = cell();
+    let probe = Probe::new(|_| Ok(status(401)));
+    let service = layer(&cell).layer(probe.clone());
+    let mut own = request(API);
+    own.headers_mut()
+        .insert(header::AUTHORIZATION, "Basic b3du".parse().unwrap());
+    let response = service.oneshot(own).await.unwrap();
+    assert!(response.extensions().get::<Refused>().is_none());
+    assert_eq!(probe.seen()[0].authorization(), Some("Basic b3du"));
+    assert_eq!(issued.load(SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f5_without_a_token_nothing_is_sent_and_the_error_says_why() {
+    let probe = ok("");
+    let service = layer(&broken()).layer(probe.clone());
+    // The first waits for the exchange that fails; the second gets the remembered error.
+    for _ in 0..2 {
+        let error = of_ours(service.clone().oneshot(request(API)).await.unwrap_err());
+        assert!(
+            error.is_misconfigured() && error.to_string() == "wrong secret",
+            "{error}"
+        );
+    }
+    assert_eq!(probe.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f5_a_chooser_that_names_no_cell_for_a_listed_origin_is_an_error() {
+    #[derive(Clone)]
+    struct Tenant(TokenCell);
+    let probe = ok("");
+    let choose = |parts: &http::request::Parts| Some(parts.extensions.get::<Tenant>()?.0.clone());
+    let service = BearerLayer::choose(choose, api()).layer(probe.clone());
+
+    let error = of_ours(service.clone().oneshot(request(API)).await.unwrap_err());
+    assert!(
+        error.is_misconfigured() && error.to_string().contains("choose"),
+        "{error}"
+    );
+    assert_eq!(probe.count(), 0);
+
+    for _ in 0..2 {
+        let mut with_tenant = request(API);
+        with_tenant.extensions_mut().insert(Tenant(cell().0));
+        service.clone().oneshot(with_tenant).await.unwrap();
+    }
+    service
+        .clone()
+        .oneshot(request("https://elsewhere.example/"))
+        .await
+        .unwrap();
+    assert_eq!(probe.tokens(), ["token-1", "token-1", "none"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_of_the_inner_service_passes_as_it_is() {
+    let (cell, _) = cell();
+    let probe = Probe::new(|_| Err(std::io::Error::other("connection reset").into()));
+    let error = layer(&cell)
+        .layer(probe)
+        .oneshot(request(API))
+        .await
+        .unwrap_err();
+    assert!(error.is::<std::io::Error>());
+    assert!(cell.peek().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn x5_the_layer_and_its_marks_show_no_secret() {
+    let cell = TokenCell::new(|_| async { Ok(TokenSet::new("s3cret")) });
+    let service = layer(&cell).layer(Probe::new(|_| Ok(status(401))));
+    let response = service.clone().oneshot(request(API)).await.unwrap();
+    let choose = BearerLayer::choose(move |_| Some(cell.clone()), api());
+    let shown = format!(
+        "{service:?} {choose:?} {:?}",
+        response.extensions().get::<Refused>()
+    );
+    assert!(!shown.contains("s3cret"), "{shown}");
+}

@@ -1,6 +1,6 @@
 //! The one exchange that runs: a task that belongs to nobody (C3), and those who wait for it.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::{Arc, MutexGuard, OnceLock};
 
 use tokio::{runtime::Handle, sync::watch};
 use tracing::{Instrument, instrument::WithSubscriber};
@@ -20,7 +20,10 @@ type Outcome = Option<Result<Token, Error>>;
 #[derive(Clone)]
 pub(super) struct Flight {
     outcome: watch::Receiver<Outcome>,
-    span: tracing::Span,
+    /// The generation that was current when it started.
+    generation: u64,
+    /// Set once the lock is free: a subscriber is code of others.
+    span: Arc<OnceLock<tracing::Span>>,
 }
 
 impl Flight {
@@ -32,9 +35,15 @@ impl Flight {
         }
     }
 
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
     /// Links the caller's span to the exchange it waits for.
     pub(super) fn link(&self) {
-        tracing::Span::current().follows_from(&self.span);
+        if let Some(span) = self.span.get() {
+            tracing::Span::current().follows_from(span);
+        }
     }
 
     /// Waits until it is over, however it ends.
@@ -62,16 +71,11 @@ pub(super) fn launch(
         })?,
     };
     let generation = ledger.generation;
-    let span = tracing::info_span!(
-        "token_exchange",
-        cell = inner.settings.name.as_deref(),
-        reason = reason.as_str(),
-        generation
-    );
     let (publish, outcome) = watch::channel(None);
     let flight = Flight {
         outcome,
-        span: span.clone(),
+        generation,
+        span: Arc::default(),
     };
     ledger.flight = Some(flight.clone());
     let current = ledger.set.clone();
@@ -83,6 +87,13 @@ pub(super) fn launch(
         publish,
         landed: false,
     };
+    let span = tracing::info_span!(
+        "token_exchange",
+        cell = inner.settings.name.as_deref(),
+        reason = reason.as_str(),
+        generation
+    );
+    let span = flight.span.get_or_init(|| span).clone();
     runtime.spawn(
         exchange(landing, current, reason)
             .instrument(span)

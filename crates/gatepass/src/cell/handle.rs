@@ -122,7 +122,7 @@ impl TokenCell {
             .map(|current| current.read(now))
             .filter(|reading| reading.phase != Phase::Expired);
         let failure = ledger.failure.as_ref();
-        let dead = failure.is_some_and(|failure| failure.error.is_reauth_required());
+        let dead = ledger.is_dead();
         Status {
             name: self.0.settings.name.clone(),
             state: match reading {
@@ -169,6 +169,10 @@ impl TokenCell {
         self.0.settings.name.as_deref()
     }
 
+    fn generation(&self) -> u64 {
+        self.0.lock().generation
+    }
+
     /// The token, or what to wait for. The hot path: with a fresh token one load and one comparison.
     #[inline]
     pub(crate) fn claim(&self) -> Claim {
@@ -201,6 +205,7 @@ impl TokenCell {
                 Claim::Token(current.token().clone())
             }
             (Step::Join(flight), _) => {
+                drop(ledger);
                 flight.link();
                 Claim::Wait(Waiter {
                     cell: self.clone(),
@@ -223,13 +228,21 @@ impl TokenCell {
 }
 
 impl Waiter {
+    /// The cell whose token is waited for.
+    pub(crate) fn cell(&self) -> &TokenCell {
+        &self.cell
+    }
+
     /// What the exchange brought. If it failed, the token there is, while it lives (C7).
     pub(crate) async fn wait(self) -> Result<Token, Error> {
         let Self { cell, mut flight } = self;
-        // A second and a third time only when the token ended while this task was not running.
+        // A second and a third time only when the token ended while this task was not running, or a set was put meanwhile.
         for _ in 0..3 {
+            let started_at = flight.generation();
             match flight.outcome().await {
-                Err(error) => return cell.peek().ok_or(error),
+                Err(error) if cell.generation() == started_at => {
+                    return cell.peek().ok_or(error);
+                }
                 Ok(token)
                     if cell
                         .peek()
@@ -237,7 +250,7 @@ impl Waiter {
                 {
                     return Ok(token);
                 }
-                Ok(_) => match cell.claim() {
+                Ok(_) | Err(_) => match cell.claim() {
                     Claim::Token(token) => return Ok(token),
                     Claim::Refused(error) => return Err(error),
                     Claim::Wait(next) => flight = next.flight,

@@ -35,6 +35,21 @@ struct Prepared {
     current: Arc<Current>,
 }
 
+/// Why a set may not be published, and what of it is kept all the same.
+struct Unfit {
+    error: Error,
+    rotated: Option<Arc<TokenSet>>,
+}
+
+impl From<Error> for Unfit {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            rotated: None,
+        }
+    }
+}
+
 impl Inner {
     pub(super) fn new(
         owner: Weak<Self>,
@@ -81,7 +96,9 @@ impl Inner {
         reason: Reason,
     ) -> Result<Token, Error> {
         let now = self.now();
-        let prepared = result.and_then(|set| self.prepare(set, before, started_at, now));
+        let prepared = result
+            .map_err(Unfit::from)
+            .and_then(|set| self.prepare(set, before, started_at, now));
         let mut ledger = self.lock();
         ledger.flight = None;
         if ledger.generation != started_at {
@@ -97,7 +114,20 @@ impl Inner {
             current,
         } = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Err(ledger.fail(error, now.tick)),
+            Err(Unfit { error, rotated }) => {
+                let error = ledger.fail(error, now.tick);
+                if let Some(set) = rotated {
+                    ledger.rescue(set.clone());
+                    drop(ledger);
+                    self.announce(Issued {
+                        previous: started_at,
+                        generation: started_at,
+                        reason: Some(reason),
+                        set,
+                    });
+                }
+                return Err(error);
+            }
         };
         let token = current.token().clone();
         ledger.issue(set.clone(), renewable, token.generation(), now.tick);
@@ -158,7 +188,7 @@ impl Inner {
         before: Option<&TokenSet>,
         started_at: u64,
         now: Now,
-    ) -> Result<Prepared, Error> {
+    ) -> Result<Prepared, Unfit> {
         set.arrive(now.wall);
         let mut same_token = false;
         if let Some(before) = before {
@@ -172,17 +202,39 @@ impl Inner {
             started_at + 1
         };
         let renewable = self.source.can_renew(&set);
-        let current = self.publishable(&set, renewable, generation, now)?;
+        match self.sound(&set, renewable, generation, now) {
+            Ok(current) => Ok(Prepared {
+                set: Arc::new(set),
+                renewable,
+                current,
+            }),
+            Err(error) => {
+                let known = before.and_then(|before| before.refresh_token.as_ref());
+                let rotated = set.refresh_token.is_some() && set.refresh_token.as_ref() != known;
+                Err(Unfit {
+                    error,
+                    rotated: rotated.then(|| Arc::new(set.without_access_token())),
+                })
+            }
+        }
+    }
+
+    /// # Errors
+    /// When the token cannot be sent, or has ended on the way.
+    fn sound(
+        &self,
+        set: &TokenSet,
+        renewable: bool,
+        generation: u64,
+        now: Now,
+    ) -> Result<Arc<Current>, Error> {
+        let current = self.publishable(set, renewable, generation, now)?;
         if current.read(now).phase == Phase::Expired {
             return Err(Error::transient(
                 "the token arrived already expired: check expires_in and the clocks of this machine and the authorization server",
             ));
         }
-        Ok(Prepared {
-            set: Arc::new(set),
-            renewable,
-            current,
-        })
+        Ok(current)
     }
 
     fn publishable(

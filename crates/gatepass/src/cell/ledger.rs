@@ -170,6 +170,15 @@ impl Ledger {
         true
     }
 
+    /// Whether no exchange helps any more, only a new set (F1).
+    pub(super) fn is_dead(&self) -> bool {
+        !self.renewable
+            || self
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.error.is_reauth_required())
+    }
+
     /// Whether a caller whose token was refused may find another one without one being there yet.
     pub(super) fn may_exchange(&self, now: Tick) -> bool {
         self.flight.is_some() || (self.renewable && self.held_off(now).is_none())
@@ -202,6 +211,11 @@ impl Ledger {
             self.generation = generation;
             self.failure = None;
         }
+    }
+
+    /// The refresh token of a set whose access token cannot be used. What it replaced may be spent (C5, C6).
+    pub(super) fn rescue(&mut self, set: Arc<TokenSet>) {
+        self.set = Some(set);
     }
 
     pub(super) fn fail(&mut self, error: Error, now: Tick) -> Error {

@@ -28,6 +28,9 @@
 //!
 //! The transport is its own: give it a bare client, never the stack that carries the layer (X4). Redirects are not followed,
 //! here, and must not be by the transport: it would send the client's secret along.
+//!
+//! Where a transport fails, the exchange failed for a transient reason; unless its error is a [`gatepass::Error`](crate::Error),
+//! which is then the exchange's.
 
 mod body;
 mod exchange;

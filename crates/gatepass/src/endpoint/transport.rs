@@ -38,7 +38,7 @@ impl<S> Transport<S> {
     }
 
     /// # Errors
-    /// Transient: no answer, one that is too large, or none in time.
+    /// Transient: no answer, one that is too large, or none in time. An [`Error`] of the transport stays what it is.
     pub(super) async fn call<B>(
         &self,
         request: Request<Body>,
@@ -79,9 +79,13 @@ impl<S> Transport<S> {
                 "the answer of the {what} is larger than {} bytes",
                 self.max_answer
             ))),
-            Ok(Err(error)) => {
-                Err(Error::transient(format!("no answer from the {what}")).with_source(error))
-            }
+            // A transport may say itself what went wrong: that it cannot do https, for example.
+            Ok(Err(error)) => Err(match error.downcast::<Error>() {
+                Ok(error) => *error,
+                Err(error) => {
+                    Error::transient(format!("no answer from the {what}")).with_source(error)
+                }
+            }),
             Err(_) => Err(Error::transient(format!(
                 "no answer from the {what} within {:?}",
                 self.timeout

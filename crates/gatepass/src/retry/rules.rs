@@ -272,12 +272,14 @@ impl Attempts {
 impl Facts {
     /// Reads a request's method, `Idempotency-Key` and [`Deadline`].
     pub fn of(method: &Method, headers: &HeaderMap, extensions: &http::Extensions) -> Self {
-        let key = headers
-            .get("idempotency-key")
-            .is_some_and(|key| !key.is_empty());
+        // The look-up only where it decides: it costs as much as the rest of the policy.
+        let may_repeat = method.is_idempotent()
+            || headers
+                .get("idempotency-key")
+                .is_some_and(|key| !key.is_empty());
         let deadline = extensions.get::<Deadline>().map(|deadline| deadline.0);
         Self {
-            may_repeat: method.is_idempotent() || key,
+            may_repeat,
             deadline,
         }
     }

@@ -173,6 +173,17 @@ impl TokenSet {
         }
     }
 
+    /// What is left of a set whose access token is of no use.
+    pub(crate) fn without_access_token(self) -> Self {
+        Self {
+            access_token: None,
+            token_type: None,
+            expiry: Expiry::Unknown,
+            refresh_in: None,
+            ..self
+        }
+    }
+
     /// Takes over what `earlier` has and an answer may leave out: the refresh token first of all (C6, RFC 6749 section 6).
     pub(crate) fn keep_from(&mut self, earlier: &Self) {
         fn keep<T: Clone>(new: &mut Option<T>, old: &Option<T>) {

@@ -1,0 +1,159 @@
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use gatepass::{Error, Origins, TokenCell, retry::Rules};
+use http::Extensions;
+use reqwest::{Request, Url};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+
+use crate::redirect::redirect_policy;
+
+/// Puts a cell's token on the requests to some origins, and sends again what can be.
+///
+/// What it does with a request:
+///
+/// - to another origin: passes it on untouched, its response too (X1);
+/// - with an `Authorization` of its own, which is the caller's: adds nothing and replays no 401; 429 and 503 as ever (A5). That
+///   includes the one reqwest makes of a user name in the URL, but not [`reqwest::ClientBuilder::default_headers`], which come
+///   later: the token goes before them;
+/// - else it gets the token that is current. Who finds none waits for the one exchange that everybody shares; if none can be
+///   had the request is not sent, and the error holds a [`gatepass::Error`] (F5): see [`token_error`](crate::token_error).
+///
+/// A response that refuses the token has it dropped from the cell and carries a [`Refused`](gatepass::bearer::Refused) with
+/// the parsed challenges in its extensions, as does a 403 with challenges. The request is then sent again, once, if another token is
+/// there or may be had. How often, how late and which other responses are sent again say the [`Rules`]; what is asked for and
+/// not done, because the wait is longer than they allow, stands as a [`RetryAfter`](gatepass::RetryAfter) in the response's
+/// extensions. A request may bring a [`Deadline`](gatepass::retry::Deadline) by
+/// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension).
+///
+/// A body that cannot be cloned, a stream, is sent once, and its response returned as it is (A6).
+///
+/// # Redirects
+///
+/// reqwest follows them beneath any middleware, which sees the last response only. Two things follow:
+///
+/// - The token is reqwest's to protect. It takes `Authorization` out of a request that leaves the origin, but puts it back for
+///   the next one if that stays where the last one went: an API with an open redirect then leaks it. Build the client by
+///   [`BearerMiddleware::client`], with [`redirect_policy`](crate::redirect_policy) or with
+///   [`Policy::none`](reqwest::redirect::Policy::none).
+/// - A refusal counts only if the response is from the origin the request was sent to (A3). After a way out and back the token was
+///   not sent, and a refusal counts all the same; it costs one exchange.
+///
+/// # Where it goes
+///
+/// The last of the middlewares, or at least within those that log, trace or cache. Within another one that sends again, requests
+/// are repeated by both. reqwest's own time-out is for each attempt; all of them together end by `Rules` and `Deadline`.
+///
+/// # Cancel safety
+///
+/// Dropping a request that waits for a token neither stops the exchange nor restarts it (C3).
+#[derive(Clone, Debug)]
+pub struct BearerMiddleware {
+    cells: Cells,
+    origins: Origins,
+    rules: Option<Rules>,
+}
+
+#[derive(Clone)]
+enum Cells {
+    One(TokenCell),
+    Choose(Arc<Choose>),
+}
+
+type Choose = dyn Fn(&Request, &Extensions) -> Option<TokenCell> + Send + Sync;
+
+impl BearerMiddleware {
+    /// Puts the token of `cell` on the requests to `origins`.
+    pub fn new(cell: TokenCell, origins: Origins) -> Self {
+        Self::with_cells(Cells::One(cell), origins)
+    }
+
+    /// The same with the cell chosen for each attempt: by the request, or by what
+    /// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension) brought along. A request to one of `origins` for
+    /// which `choose` names no cell fails: it is not sent without a token (F5).
+    pub fn choose<F>(choose: F, origins: Origins) -> Self
+    where
+        F: Fn(&Request, &Extensions) -> Option<TokenCell> + Send + Sync + 'static,
+    {
+        Self::with_cells(Cells::Choose(Arc::new(choose)), origins)
+    }
+
+    fn with_cells(cells: Cells, origins: Origins) -> Self {
+        Self {
+            cells,
+            origins,
+            rules: Some(Rules::new()),
+        }
+    }
+
+    /// Sends again by these rules instead of the usual ones.
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    /// Sends nothing again. A refused token is dropped all the same, so the next request is right.
+    #[must_use]
+    pub fn no_retries(mut self) -> Self {
+        self.rules = None;
+        self
+    }
+
+    /// The client to `builder` with this around it, and with [`redirect_policy`] in place of its own redirect policy.
+    ///
+    /// For more middlewares, another redirect policy or an existing client, put this into a
+    /// [`reqwest_middleware::ClientBuilder`] yourself; mind what is said on redirects [above](Self).
+    ///
+    /// # Errors
+    /// Misconfigured, when reqwest cannot build the client.
+    pub fn client(self, builder: reqwest::ClientBuilder) -> Result<ClientWithMiddleware, Error> {
+        let client = builder
+            .redirect(redirect_policy(self.origins.clone()))
+            .build()
+            .map_err(|error| {
+                Error::misconfigured("the reqwest client cannot be built").with_source(error)
+            })?;
+        Ok(ClientBuilder::new(client).with(self).build())
+    }
+
+    pub(crate) fn serves(&self, url: &Url) -> bool {
+        serves(&self.origins, url)
+    }
+
+    pub(crate) fn retry_rules(&self) -> Option<&Rules> {
+        self.rules.as_ref()
+    }
+
+    /// # Errors
+    /// Misconfigured, when no cell was chosen.
+    pub(crate) fn cell(
+        &self,
+        request: &Request,
+        extensions: &Extensions,
+    ) -> Result<Cow<'_, TokenCell>, Error> {
+        match &self.cells {
+            Cells::One(cell) => Ok(Cow::Borrowed(cell)),
+            Cells::Choose(choose) => choose(request, extensions).map(Cow::Owned).ok_or_else(|| {
+                Error::misconfigured(
+                    "no token was chosen for a request to an origin that needs one: let the function given to \
+                     BearerMiddleware::choose name a cell for it, or leave the origin out of the middleware's",
+                )
+            }),
+        }
+    }
+}
+
+/// Whether a request to this URL gets the token.
+pub(crate) fn serves(origins: &Origins, url: &Url) -> bool {
+    url.host_str()
+        .is_some_and(|host| origins.contains_parts(url.scheme(), host, url.port()))
+}
+
+impl fmt::Debug for Cells {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::One(cell) => cell.fmt(f),
+            Self::Choose(_) => f.write_str("chosen for each attempt"),
+        }
+    }
+}

@@ -87,7 +87,7 @@ async fn server_down(setup: &Setup) -> Result<(), BoxError> {
                 back = Some(Instant::now());
             }
             Some(back) if healed.is_none() && status.generation > first => {
-                healed = Some(back.elapsed())
+                healed = Some(back.elapsed());
             }
             _ => {}
         }

@@ -22,6 +22,7 @@ use crate::{error::Error, origins::is_loopback};
 pub struct AuthorizationServer {
     location: Location,
     plain_http: bool,
+    named: Option<String>,
     accepted_issuer: Option<String>,
 }
 
@@ -53,8 +54,16 @@ impl AuthorizationServer {
         Self {
             location,
             plain_http: false,
+            named: None,
             accepted_issuer: None,
         }
+    }
+
+    /// Says which issuer a token endpoint told by its URL belongs to: token sets are kept under its name, and a refresh token that
+    /// another issued is not sent to it (X6). Metadata names its issuer itself.
+    pub fn named(mut self, issuer: impl Into<String>) -> Self {
+        self.named = Some(issuer.into());
+        self
     }
 
     /// Accepts `http` URLs beyond loopback: whoever is on the path reads the client's secret and every token.
@@ -70,10 +79,10 @@ impl AuthorizationServer {
         self
     }
 
-    /// The URL of the token endpoint, where it was told.
-    pub(crate) fn told(&self) -> Option<&str> {
+    /// The issuer and the URL of the token endpoint, where it was told.
+    pub(crate) fn told(&self) -> Option<(Option<&str>, &str)> {
         match &self.location {
-            Location::TokenEndpoint(url) => Some(url),
+            Location::TokenEndpoint(url) => Some((self.named.as_deref(), url)),
             Location::Issuer(_) => None,
         }
     }

@@ -119,11 +119,12 @@ where
         loop {
             match state.as_mut().project() {
                 StateProj::Sent { response, token } => {
-                    let response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    return Poll::Ready(Ok(match token {
-                        Some(token) => Refused::heal(response, token),
-                        None => response,
-                    }));
+                    // Looked at in place: to take the response out and put it back costs more than to look.
+                    let mut result = ready!(response.poll(cx)).map_err(Into::into);
+                    if let (Ok(response), Some(token)) = (&mut result, token) {
+                        Refused::heal(response, token);
+                    }
+                    return Poll::Ready(result);
                 }
                 StateProj::Waiting { waiting } => {
                     let (response, token) = ready!(waiting.poll_send(cx))?;

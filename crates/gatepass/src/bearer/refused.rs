@@ -1,4 +1,4 @@
-use http::{HeaderMap, HeaderName, StatusCode, response::Parts};
+use http::{Extensions, HeaderMap, HeaderName, Response, StatusCode};
 
 use crate::{challenge::Challenges, token::Token};
 
@@ -59,24 +59,21 @@ impl Refused {
 
     /// Drops a bad token from its cell, then marks the response.
     #[inline]
-    pub(super) fn heal<B>(response: http::Response<B>, token: &Token) -> http::Response<B> {
-        match Self::read(response.status(), response.headers(), token) {
-            None => response,
-            Some(refused) => refused.mark(response),
+    pub(super) fn heal<B>(response: &mut Response<B>, token: &Token) {
+        if let Some(refused) = Self::read(response.status(), response.headers(), token) {
+            refused.mark(response.extensions_mut());
         }
     }
 
     #[cold]
-    fn mark<B>(self, response: http::Response<B>) -> http::Response<B> {
+    fn mark(self, extensions: &mut Extensions) {
         if self.token_is_bad && self.token.reject() {
             tracing::debug!(
                 generation = self.token.generation(),
                 "the token was refused and dropped"
             );
         }
-        let (mut parts, body): (Parts, B) = response.into_parts();
-        parts.extensions.insert(self);
-        http::Response::from_parts(parts, body)
+        extensions.insert(self);
     }
 
     /// The challenges of the response, parsed (RFC 9110 section 11.6.1).

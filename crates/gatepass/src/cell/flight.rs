@@ -129,6 +129,7 @@ impl Landing {
     fn land(mut self, result: Result<TokenSet, Error>, current: Option<&TokenSet>, reason: Reason) {
         let outcome = self.inner.settle(self.generation, result, current, reason);
         self.landed = true;
+        self.inner.clear_slot();
         match &outcome {
             Ok(token) => tracing::debug!(generation = token.generation(), "token issued"),
             Err(error) => tracing::warn!(%error, code = error.code(), "no token"),
@@ -144,12 +145,13 @@ impl Drop for Landing {
         }
         let error = if std::thread::panicking() {
             self.inner.crash(Error::transient(
-                "the token source panicked; its message is in the log",
+                "the exchange panicked, in the token source or for want of the runtime's timers; its message is in the log",
             ))
         } else {
-            self.inner.abandon();
+            // It says nothing about the server: the next may start at once.
             abandoned()
         };
+        self.inner.clear_slot();
         self.publish.send_replace(Some(Err(error)));
     }
 }

@@ -87,7 +87,7 @@ impl Inner {
         lives.then(|| current.token().clone())
     }
 
-    /// Takes what an exchange brought: publishes it, clears the slot, says what the waiters get.
+    /// Takes what an exchange brought: publishes it, tells listeners, says what the waiters get.
     pub(super) fn settle(
         &self,
         started_at: u64,
@@ -100,7 +100,6 @@ impl Inner {
             .map_err(Unfit::from)
             .and_then(|set| self.prepare(set, before, started_at, now));
         let mut ledger = self.lock();
-        ledger.flight = None;
         if ledger.generation != started_at {
             // A set was put meanwhile, by somebody who knew better.
             drop(ledger);
@@ -142,16 +141,14 @@ impl Inner {
         Ok(token)
     }
 
-    /// Clears the slot of an exchange that panicked, which is a failure like others.
+    /// Counts an exchange that panicked, which is a failure like others.
     pub(super) fn crash(&self, error: Error) -> Error {
         let now = self.settings.clock.tick();
-        let mut ledger = self.lock();
-        ledger.flight = None;
-        ledger.fail(error, now)
+        self.lock().fail(error, now)
     }
 
-    /// Clears the slot of an exchange that was never finished: it says nothing about the server, so the next may start at once.
-    pub(super) fn abandon(&self) {
+    /// Clears the slot, last of all: who waits until the cell has settled finds everything done.
+    pub(super) fn clear_slot(&self) {
         self.lock().flight = None;
     }
 
@@ -170,7 +167,7 @@ impl Inner {
             Some(_) => Some(self.publishable(&set, renewable, previous + 1, now)?),
             None => None,
         };
-        let generation = ledger.replace(set.clone(), renewable);
+        let generation = ledger.replace(set.clone(), renewable, now.tick);
         self.current.store(current);
         drop(ledger);
         self.announce(Issued {

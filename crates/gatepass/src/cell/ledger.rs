@@ -185,7 +185,8 @@ impl Ledger {
     }
 
     /// A set from outside: whatever went wrong before is over.
-    pub(super) fn replace(&mut self, set: Arc<TokenSet>, renewable: bool) -> u64 {
+    pub(super) fn replace(&mut self, set: Arc<TokenSet>, renewable: bool, now: Tick) -> u64 {
+        self.bucket = Bucket::full(now);
         self.renewable = renewable;
         self.generation += 1;
         self.set = Some(set);

@@ -195,6 +195,12 @@ async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }
 
+/// What is issued next; there has to be something.
+async fn heard(events: &mut Events) -> Issued {
+    let next = tokio::time::timeout(HOUR, events.next()).await;
+    next.expect("nothing was issued").expect("the cell is gone")
+}
+
 fn error(result: Result<Token, Error>) -> Error {
     result.expect_err("there is a token")
 }

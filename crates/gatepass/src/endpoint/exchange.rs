@@ -10,9 +10,11 @@ use tower_service::Service;
 use super::{Body, transport::Transport};
 use crate::{
     client_auth::ClientAuth,
+    clock,
     discovery::AuthorizationServer,
     error::{BoxError, Error},
     grant::{Answer, Asked, Grant},
+    retry_after::RetryAfter,
     source::TokenSource,
     token::TokenSet,
 };
@@ -108,7 +110,7 @@ where
     async fn run(&self, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
         let mut form = self.grant.form(current)?;
         let (url, issuer) = match self.server.told() {
-            Some(url) => (url.to_owned(), None),
+            Some((issuer, url)) => (url.to_owned(), issuer.map(str::to_owned)),
             None => {
                 let found = self.discover().await?;
                 (found.token_endpoint, Some(found.issuer))
@@ -150,14 +152,26 @@ where
         let Some(current) = current else {
             return Ok(());
         };
-        let differs = |own: Option<&str>, set: Option<&str>| matches!((own, set), (Some(own), Some(set)) if own != set);
-        if differs(issuer, current.get_issuer()) {
-            return Err(Error::misconfigured(
-                "the token set was issued by another authorization server: its refresh token is not sent to this one; \
-                 sign in again here, or configure the issuer it came from",
-            ));
+        match (issuer, current.get_issuer()) {
+            (_, None) => {}
+            (Some(own), Some(set)) if own == set => {}
+            (Some(_), Some(_)) => {
+                return Err(Error::misconfigured(
+                    "the token set was issued by another authorization server: its refresh token is not sent to this one; \
+                     sign in again here, or configure the issuer it came from",
+                ));
+            }
+            (None, Some(set)) => {
+                return Err(Error::misconfigured(format!(
+                    "the token set was issued by `{set}`: its refresh token is only sent there; if this token endpoint is \
+                     its, say so by AuthorizationServer::named"
+                )));
+            }
         }
-        if differs(Some(self.client.id()), current.get_client_id()) {
+        if current
+            .get_client_id()
+            .is_some_and(|id| id != self.client.id())
+        {
             return Err(Error::misconfigured(
                 "the token set was issued to another client: configure that client, or sign in again with this one",
             ));
@@ -179,10 +193,14 @@ where
                 .call(request, "authorization server's metadata")
                 .await?;
             if received.status.is_server_error() || received.status.as_u16() == 429 {
-                return Err(Error::transient(format!(
+                let error = Error::transient(format!(
                     "the metadata at {url} cannot be read now (HTTP {})",
                     received.status.as_u16()
-                )));
+                ));
+                return Err(match RetryAfter::parse(&received.headers, clock::wall()) {
+                    Some(asked) => error.with_retry_after(asked.wait()),
+                    None => error,
+                });
             }
             if !received.status.is_success() {
                 continue;

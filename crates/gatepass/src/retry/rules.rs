@@ -272,7 +272,7 @@ impl Attempts {
 impl Facts {
     /// Reads a request's method, `Idempotency-Key` and [`Deadline`].
     pub fn of(method: &Method, headers: &HeaderMap, extensions: &http::Extensions) -> Self {
-        // The look-up only where it decides: it costs as much as the rest of the policy.
+        // The method first: a look-up by text parses the text, for each response.
         let may_repeat = method.is_idempotent()
             || headers
                 .get("idempotency-key")

@@ -92,6 +92,31 @@ async fn a4_refresh_draws_on_the_bucket() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a4_a_new_sign_in_fills_the_bucket() {
+    let source = Source::new();
+    let (cell, _) = cell(&source);
+    while let Ok(token) = cell.get().await {
+        if !cell.reject(&token) {
+            break;
+        }
+    }
+    cell.put(token(100)).unwrap();
+    let signed_in = cell.get().await.unwrap();
+    assert!(cell.reject(&signed_in), "what went before does not count");
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_means_that_listeners_were_told() {
+    let source = Source::new();
+    let (cell, _) = cell(&source);
+    let mut events = cell.events();
+    source.takes(secs(1));
+    assert!(at_once(cell.get()).is_none());
+    cell.settled().await;
+    assert!(at_once(events.next()).flatten().is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn status_tells_how_the_cell_stands() {
     let source = Source::new();
     let time = TestClock::new();
@@ -153,7 +178,7 @@ async fn c14_a_listener_hears_of_each_set_with_both_generations_and_why() {
     let (cell, _) = cell(&Source::new());
     let mut events = cell.events();
     cell.get().await.unwrap();
-    let cold = events.next().await.unwrap();
+    let cold = heard(&mut events).await;
     assert_eq!(
         (cold.previous, cold.generation, cold.reason),
         (0, 1, Some(Reason::Cold))
@@ -162,20 +187,20 @@ async fn c14_a_listener_hears_of_each_set_with_both_generations_and_why() {
     assert!(cold.set.get_expires_at().is_some());
 
     cell.put(TokenSet::new("put").expires_in(HOUR)).unwrap();
-    let put = events.next().await.unwrap();
+    let put = heard(&mut events).await;
     assert_eq!((put.previous, put.generation, put.reason), (1, 2, None));
 
     cell.reject(&cell.peek().unwrap());
     cell.get().await.unwrap();
-    assert_eq!(events.next().await.unwrap().reason, Some(Reason::Rejected));
+    assert_eq!(heard(&mut events).await.reason, Some(Reason::Rejected));
     cell.refresh().await.unwrap();
-    assert_eq!(events.next().await.unwrap().reason, Some(Reason::Forced));
+    assert_eq!(heard(&mut events).await.reason, Some(Reason::Forced));
     pass(secs(3400)).await;
     cell.get().await.unwrap();
-    assert_eq!(events.next().await.unwrap().reason, Some(Reason::Advisory));
+    assert_eq!(heard(&mut events).await.reason, Some(Reason::Advisory));
     pass(HOUR).await;
     cell.get().await.unwrap();
-    let last = events.next().await.unwrap();
+    let last = heard(&mut events).await;
     assert_eq!(
         (last.previous, last.generation, last.reason),
         (5, 6, Some(Reason::Mandatory))
@@ -217,7 +242,7 @@ async fn c14_a_listener_may_use_the_cell() {
     let listener = tokio::spawn({
         let cell = cell.clone();
         async move {
-            let issued = events.next().await.unwrap();
+            let issued = heard(&mut events).await;
             cell.put(TokenSet::new("by-the-listener").expires_in(HOUR))
                 .unwrap();
             issued.generation
@@ -238,7 +263,7 @@ async fn x5_nothing_that_is_shown_contains_a_secret() {
     let (cell, _) = cell(&source);
     let mut events = cell.events();
     let token = cell.get().await.unwrap();
-    let issued = events.next().await.unwrap();
+    let issued = heard(&mut events).await;
     source.then_set(TokenSet::new("s3cret-\u{7f}-access"));
     let error = error(cell.refresh().await);
     let shown = format!(

@@ -29,7 +29,7 @@ async fn c6_an_answer_without_refresh_token_keeps_the_old_one_and_one_with_repla
     ];
     assert_eq!(source.spent(), spent.map(|token| token.map(str::to_owned)));
     assert_eq!(
-        events.next().await.unwrap().set.get_scope(),
+        heard(&mut events).await.set.get_scope(),
         Some("read"),
         "what was left out stays"
     );

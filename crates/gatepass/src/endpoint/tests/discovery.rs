@@ -8,7 +8,11 @@ async fn rfc8414_metadata_is_asked_for_in_order_until_one_place_has_it() {
         .into_iter()
         .zip(1..)
     {
-        for missing in [answer(404, ""), answer(200, "<html>"), answer(302, "")] {
+        for missing in [
+            answer(404, &metadata("https://other.example")),
+            answer(200, "<html>"),
+            answer(302, ""),
+        ] {
             let server = Server::new(move |seen| {
                 Ok(match seen.url.as_str() {
                     TOKEN_URL => answer(200, GOOD),
@@ -85,6 +89,18 @@ async fn f3_metadata_that_cannot_be_read_now_is_transient_and_nothing_else_is_as
     }
     let server = Server::new(|_| Err("connection refused".into()));
     assert!(exchange(&server, found()).await.unwrap_err().is_transient());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_the_retry_after_of_the_metadata_reaches_the_error() {
+    let server = Server::new(|_| {
+        let mut busy = answer(503, "");
+        busy.headers_mut()
+            .insert("retry-after", http::HeaderValue::from_static("7"));
+        Ok(busy)
+    });
+    let error = exchange(&server, found()).await.unwrap_err();
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(7)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -139,6 +139,24 @@ async fn x6_a_refresh_token_is_not_sent_to_another_server_nor_by_another_client(
     assert!(endpoint.exchange(Some(&own)).await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn x6_a_told_token_endpoint_gets_a_refresh_token_of_an_issuer_only_under_its_name() {
+    let set = refresh_set().issuer(ISSUER);
+    let server = Server::tokens(200, GOOD);
+    let told = AuthorizationServer::token_endpoint(TOKEN_URL);
+    let unnamed = endpoint(&server, told.clone(), RefreshToken::new());
+    let error = unnamed.exchange(Some(&set)).await.unwrap_err();
+    assert!(
+        error.is_misconfigured() && error.to_string().contains("named"),
+        "{error}"
+    );
+    assert!(server.urls().is_empty(), "no token request");
+
+    let named = endpoint(&server, told.named(ISSUER), RefreshToken::new());
+    let issued = named.exchange(Some(&set)).await.unwrap();
+    assert_eq!(issued.get_issuer(), Some(ISSUER));
+}
+
 /// A body that comes as a function says.
 struct Pieces<F>(F);
 

@@ -278,3 +278,14 @@ async fn a1_a_401_is_not_retried_even_when_asked_for() {
     let decision = first(&rules, facts(&Method::GET), 401, &headers(&[]), 0.5);
     assert_eq!(decision, Decision::Return(None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn r4_the_usual_budget_lets_fifty_pass_at_once_and_then_holds() {
+    let (rules, none) = (Rules::new(), HeaderMap::new());
+    let unavailable = Outcome::Response(StatusCode::SERVICE_UNAVAILABLE, &none);
+    let passed = (0..1000).filter(|_| {
+        let decision = Attempts::start().next(&rules.clone(), facts(&Method::GET), unavailable);
+        matches!(decision, Decision::Retry { .. })
+    });
+    assert_eq!(passed.count(), 50, "clones share it");
+}

@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
 
 use http::{Uri, request::Parts};
 use tower_layer::Layer;
@@ -91,10 +94,24 @@ impl Config {
     #[inline]
     pub(super) fn serves(&self, uri: &Uri) -> bool {
         if uri.authority().is_none() {
+            if !self.inner_is_served {
+                warn_once();
+            }
             return self.inner_is_served;
         }
         self.origins.contains(uri)
     }
+}
+
+/// Else nothing would say why tonic's calls are answered by UNAUTHENTICATED.
+#[cold]
+fn warn_once() {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        tracing::warn!(
+            "requests whose URI names no host pass without a token: say by BearerLayer::inner_is where they go"
+        );
+    });
 }
 
 impl fmt::Debug for Cells {

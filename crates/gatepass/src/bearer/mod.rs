@@ -39,7 +39,8 @@
 //! Inside of whatever repeats requests: `Retry`, a redirect follower. Each attempt then gets the token that is current, and
 //! each hop is checked against the origins. [`BearerLayer::retry`] stacks retries the right way round. A redirect follower
 //! *beneath* the layer has to strip `Authorization` when it leaves the origin, for good: tower-http's does from 0.7 on; 0.6's, and
-//! so reqwest 0.13's, gives it back one hop later (gatepass-reqwest has a policy against that).
+//! so reqwest 0.13's, gives it back one hop later (gatepass-reqwest has a policy against that). It also hides where a 401 came
+//! from: one of another origin then costs an exchange. Put it above.
 //!
 //! Over a stack that is not `Clone`, put tower's `BufferLayer` beneath. Above, for clients that want an error type of their
 //! own, `MapErr`: the error of this service is [`BoxError`](crate::BoxError).

@@ -39,40 +39,20 @@ fn main() {
     let effort = Effort::asked_for();
     let token = "t".repeat(800);
     let one = Builder::new_current_thread().enable_time().build().unwrap();
-    let two = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap();
+    let two = Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
 
     let origins = Origins::new(["https://api.example.com"]).unwrap();
     let cell = one.block_on(warm_cell(token.clone()));
     let bearer = BearerLayer::new(cell, origins);
     let stacks = [
         Stack::new("no layer", Upstream),
-        Stack::new(
-            "AddAuthorization",
-            AddAuthorizationLayer::bearer(&token)
-                .as_sensitive(true)
-                .layer(Upstream),
-        ),
+        Stack::new("AddAuthorization", AddAuthorizationLayer::bearer(&token).as_sensitive(true).layer(Upstream)),
         Stack::new("Bearer", bearer.layer(Upstream)),
-        Stack::new(
-            "Bearer under Retry",
-            bearer.retry(RetryPolicy::new()).layer(Upstream),
-        ),
+        Stack::new("Bearer under Retry", bearer.retry(RetryPolicy::new()).layer(Upstream)),
     ];
 
-    let on_one = |cloned| Load {
-        tasks: 1,
-        requests: effort.requests,
-        cloned,
-    };
-    let on_two = |cloned| Load {
-        tasks: 128,
-        requests: effort.requests.div_ceil(64),
-        cloned,
-    };
+    let on_one = |cloned| Load { tasks: 1, requests: effort.requests, cloned };
+    let on_two = |cloned| Load { tasks: 128, requests: effort.requests.div_ceil(64), cloned };
     let mut scenes = [
         Scene::new("one thread", &one, on_one(false)),
         Scene::new("one thread, service cloned", &one, on_one(true)),
@@ -115,20 +95,11 @@ impl Effort {
     fn asked_for() -> Self {
         let given = |flag| env::args().any(|argument| argument == flag);
         if !given("--bench") || given("--test") {
-            Self {
-                rounds: 1,
-                requests: 64,
-            }
+            Self { rounds: 1, requests: 64 }
         } else if given("--quick") {
-            Self {
-                rounds: 30,
-                requests: 4_000,
-            }
+            Self { rounds: 30, requests: 4_000 }
         } else {
-            Self {
-                rounds: 200,
-                requests: 4_000,
-            }
+            Self { rounds: 200, requests: 4_000 }
         }
     }
 }
@@ -212,12 +183,7 @@ impl Stack {
         S::Error: std::fmt::Debug,
         S::Future: Send,
     {
-        Self {
-            name,
-            spawn: Box::new(move |load, watch| {
-                tokio::spawn(watch.over(send(service.clone(), load)))
-            }),
-        }
+        Self { name, spawn: Box::new(move |load, watch| tokio::spawn(watch.over(send(service.clone(), load)))) }
     }
 
     fn run(&self, runtime: &Runtime, load: Load, watch: Watch) -> (Duration, u64) {
@@ -294,13 +260,7 @@ struct Scene<'a> {
 
 impl<'a> Scene<'a> {
     fn new(name: &'static str, runtime: &'a Runtime, load: Load) -> Self {
-        Self {
-            name,
-            runtime,
-            load,
-            allocations: Vec::new(),
-            times: Vec::new(),
-        }
+        Self { name, runtime, load, allocations: Vec::new(), times: Vec::new() }
     }
 
     /// Warms up on the way.
@@ -308,8 +268,7 @@ impl<'a> Scene<'a> {
         for stack in stacks {
             stack.run(self.runtime, self.load, Watch::Time);
             let (_, allocations) = stack.run(self.runtime, self.load, Watch::Allocations);
-            self.allocations
-                .push(allocations as f64 / self.load.total());
+            self.allocations.push(allocations as f64 / self.load.total());
             self.times.push(Vec::new());
         }
     }
@@ -364,9 +323,5 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    if values.len().is_multiple_of(2) {
-        (values[middle - 1] + values[middle]) / 2.0
-    } else {
-        values[middle]
-    }
+    if values.len().is_multiple_of(2) { (values[middle - 1] + values[middle]) / 2.0 } else { values[middle] }
 }

@@ -32,18 +32,14 @@ fn main() -> ExitCode {
         let (repeat, every) = arguments()?;
         let token_requests = Arc::new(AtomicUsize::new(0));
         let counter = token_requests.clone();
-        let to_the_server =
-            common::http_client().map_request(move |request: Request<endpoint::Body>| {
-                let asks_for_token = usize::from(request.method() == Method::POST);
-                counter.fetch_add(asks_for_token, Ordering::Relaxed);
-                request
-            });
+        let to_the_server = common::http_client().map_request(move |request: Request<endpoint::Body>| {
+            let asks_for_token = usize::from(request.method() == Method::POST);
+            counter.fetch_add(asks_for_token, Ordering::Relaxed);
+            request
+        });
         let (url, origins) = common::api_from_env()?;
         let mut api = ServiceBuilder::new()
-            .layer(
-                BearerLayer::new(common::cell_from_env(to_the_server)?, origins)
-                    .retry(RetryPolicy::new()),
-            )
+            .layer(BearerLayer::new(common::cell_from_env(to_the_server)?, origins).retry(RetryPolicy::new()))
             .service(common::http_client());
 
         let mut failures = 0;
@@ -72,10 +68,7 @@ fn main() -> ExitCode {
             }
         }
         if let Some(calls) = repeat {
-            println!(
-                "calls {calls}, failures {failures}, token requests {}",
-                token_requests.load(Ordering::Relaxed)
-            );
+            println!("calls {calls}, failures {failures}, token requests {}", token_requests.load(Ordering::Relaxed));
         }
         if failures > 0 {
             Err(format!("{failures} of the calls failed; what the API said is above").into())
@@ -94,9 +87,7 @@ fn arguments() -> Result<(Option<usize>, Duration), BoxError> {
             ("--repeat", Some(number)) => repeat = Some(usize::try_from(number)?),
             ("--every", Some(number)) => every = Duration::from_millis(number),
             _ => {
-                return Err(
-                    format!("`{name}` is not understood: use --repeat N and --every MS").into(),
-                );
+                return Err(format!("`{name}` is not understood: use --repeat N and --every MS").into());
             }
         }
     }

@@ -28,42 +28,27 @@ fn main() -> ExitCode {
                 });
                 match read.await {
                     Ok(Ok(token)) => Ok(TokenSet::new(token.trim())),
-                    Ok(Err(error)) => Err(Error::misconfigured(format!(
-                        "TOKEN_FILE {path} cannot be read"
-                    ))
-                    .with_source(error)),
-                    Err(error) => {
-                        Err(Error::transient("reading was interrupted").with_source(error))
+                    Ok(Err(error)) => {
+                        Err(Error::misconfigured(format!("TOKEN_FILE {path} cannot be read")).with_source(error))
                     }
+                    Err(error) => Err(Error::transient("reading was interrupted").with_source(error)),
                 }
             }
         };
         // The file does not say when its token ends.
-        let cell = TokenCell::builder(source)
-            .name("token file")
-            .renew_unknown_after(Duration::from_secs(60))
-            .build();
+        let cell = TokenCell::builder(source).name("token file").renew_unknown_after(Duration::from_secs(60)).build();
 
         let (url, origins) = common::api_from_env()?;
         let mut api = ServiceBuilder::new()
             .layer(BearerLayer::new(cell, origins).retry(RetryPolicy::new()))
             .service(common::http_client());
-        let response = api
-            .ready()
-            .await?
-            .call(Request::get(url).body(Full::<Bytes>::default())?)
-            .await?;
+        let response = api.ready().await?.call(Request::get(url).body(Full::<Bytes>::default())?).await?;
         let status = response.status();
-        println!(
-            "{status}\n{}",
-            String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes())
-        );
+        println!("{status}\n{}", String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()));
         if status.is_success() {
             Ok(())
         } else {
-            Err(BoxError::from(
-                "the API refused the call; what it said is above",
-            ))
+            Err(BoxError::from("the API refused the call; what it said is above"))
         }
     })
 }

@@ -30,12 +30,8 @@ fn main() -> ExitCode {
             .timeout(Duration::from_secs(10)) // for each attempt; what waits for a token is not counted
             .service(common::http_client());
 
-        let mut request = Request::get(url)
-            .header("accept", "application/json")
-            .body(Full::<Bytes>::default())?;
-        request
-            .extensions_mut()
-            .insert(Deadline::after(Duration::from_secs(30)));
+        let mut request = Request::get(url).header("accept", "application/json").body(Full::<Bytes>::default())?;
+        request.extensions_mut().insert(Deadline::after(Duration::from_secs(30)));
         let response = api.ready().await?.call(request).await?;
 
         println!("{}", response.status());
@@ -49,17 +45,8 @@ fn main() -> ExitCode {
             }
         }
         let ok = response.status().is_success();
-        println!(
-            "{}",
-            String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes())
-        );
+        println!("{}", String::from_utf8_lossy(&response.into_body().collect().await?.to_bytes()));
         println!("the token: {:?}", cell.status());
-        if ok {
-            Ok(())
-        } else {
-            Err(BoxError::from(
-                "the API refused the call; what it said is above",
-            ))
-        }
+        if ok { Ok(()) } else { Err(BoxError::from("the API refused the call; what it said is above")) }
     })
 }

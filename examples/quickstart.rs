@@ -16,8 +16,8 @@ use std::{
 use bytes::Bytes;
 use common::measure::{Call, concurrently, row};
 use gatepass::{
-    AuthorizationServer, BearerLayer, BoxError, ClientAuth, Origins, RetryPolicy, TokenCell,
-    TokenEndpoint, grant::ClientCredentials,
+    AuthorizationServer, BearerLayer, BoxError, ClientAuth, Origins, RetryPolicy, TokenCell, TokenEndpoint,
+    grant::ClientCredentials,
 };
 use gatepass_testkit::{Api, AuthorizationServer as TestServer, Failure, RetryAfter};
 use http_body_util::Full;
@@ -27,46 +27,21 @@ const CALLS: usize = 1000;
 
 fn main() -> ExitCode {
     common::run(async {
-        println!(
-            "{:<28}{:>7}{:>16}{:>10}{:>12}{:>12}",
-            "", "calls", "token requests", "failures", "p50", "p99"
-        );
+        println!("{:<28}{:>7}{:>16}{:>10}{:>12}{:>12}", "", "calls", "token requests", "failures", "p50", "p99");
         let cold = Setup::start(3600).await?;
-        row(
-            "cold start",
-            &cold.calls(CALLS).await,
-            cold.server.token_requests(),
-            1,
-        )?;
+        row("cold start", &cold.calls(CALLS).await, cold.server.token_requests(), 1)?;
 
         let expiring = Setup::warm(2).await?;
         tokio::time::sleep(Duration::from_millis(2050)).await;
-        row(
-            "expiry",
-            &expiring.calls(CALLS).await,
-            expiring.token_requests(),
-            1,
-        )?;
+        row("expiry", &expiring.calls(CALLS).await, expiring.token_requests(), 1)?;
 
         let revoked = Setup::warm(3600).await?;
         revoked.server.revoke_access_tokens(); // the API answers 401 to a token that has an hour to live
-        row(
-            "everything revoked (401)",
-            &revoked.calls(CALLS).await,
-            revoked.token_requests(),
-            1,
-        )?;
+        row("everything revoked (401)", &revoked.calls(CALLS).await, revoked.token_requests(), 1)?;
 
         let limited = Setup::warm(3600).await?;
-        limited
-            .api
-            .fail_next(100, Failure::too_many_requests(RetryAfter::Seconds(1)));
-        row(
-            "rate limited (429)",
-            &limited.calls(CALLS).await,
-            limited.token_requests(),
-            0,
-        )?;
+        limited.api.fail_next(100, Failure::too_many_requests(RetryAfter::Seconds(1)));
+        row("rate limited (429)", &limited.calls(CALLS).await, limited.token_requests(), 0)?;
 
         server_down(&Setup::warm(5).await?).await
     })
@@ -92,20 +67,13 @@ async fn server_down(setup: &Setup) -> Result<(), BoxError> {
             _ => {}
         }
     }
-    row(
-        "server down, token lives",
-        &calls,
-        setup.token_requests(),
-        1,
-    )?;
+    row("server down, token lives", &calls, setup.token_requests(), 1)?;
     match healed {
         Some(after) if after <= Duration::from_secs(2) => {
             println!("the next good token came {after:.1?} after the server was back");
             Ok(())
         }
-        other => {
-            Err(format!("no good token within 2 s after the server was back: {other:?}").into())
-        }
+        other => Err(format!("no good token within 2 s after the server was back: {other:?}").into()),
     }
 }
 
@@ -128,12 +96,7 @@ impl Setup {
             ClientAuth::basic("client", "secret"),
             ClientCredentials::new(),
         )?);
-        Ok(Self {
-            server,
-            api,
-            cell,
-            http: common::http_client(),
-        })
+        Ok(Self { server, api, cell, http: common::http_client() })
     }
 
     /// The same with a token at hand.

@@ -15,9 +15,7 @@ use gatepass_reqwest::{BearerMiddleware, Transport, token_error};
 fn main() -> ExitCode {
     common::run(async {
         // Without a default provider reqwest asks for one to be named; with reqwest's own `rustls` feature there is one.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .map_err(|_| "TLS was set up twice")?;
+        rustls::crypto::ring::default_provider().install_default().map_err(|_| "TLS was set up twice")?;
 
         let cell = common::cell_from_env(Transport::new()?)?;
         let (url, origins) = common::api_from_env()?;
@@ -25,19 +23,13 @@ fn main() -> ExitCode {
         // A redirect keeps the token at its origin; see BearerMiddleware::client.
         let api = BearerMiddleware::new(cell, origins).client(http)?;
 
-        let request = api
-            .get(url.to_string())
-            .with_extension(Deadline::after(Duration::from_secs(30)));
+        let request = api.get(url.to_string()).with_extension(Deadline::after(Duration::from_secs(30)));
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => {
                 let hint = match token_error(&error) {
-                    Some(error) if error.is_reauth_required() => {
-                        "there is no token until somebody signs in again"
-                    }
-                    Some(error) if error.is_misconfigured() => {
-                        "there is no token until a setting is changed"
-                    }
+                    Some(error) if error.is_reauth_required() => "there is no token until somebody signs in again",
+                    Some(error) if error.is_misconfigured() => "there is no token until a setting is changed",
                     Some(_) => "there is no token now; it may work later",
                     None => "the API could not be reached",
                 };
@@ -55,9 +47,7 @@ fn main() -> ExitCode {
         if status.is_success() {
             Ok(())
         } else {
-            Err(BoxError::from(
-                "the API refused the call; what it said is above",
-            ))
+            Err(BoxError::from("the API refused the call; what it said is above"))
         }
     })
 }

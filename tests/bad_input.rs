@@ -27,10 +27,7 @@ async fn x5_a_token_with_a_line_end_is_refused() {
         world.server.next_access_token("abc\r\nx-evil: 1");
     })
     .await;
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("visible ASCII"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("visible ASCII"), "{error}");
     assert!(!format!("{error:?}").contains("evil"), "{error:?}");
 }
 
@@ -40,10 +37,7 @@ async fn c9_a_token_that_arrives_expired_is_no_token_and_no_hot_loop() {
     world.server.expires_in(ExpiresIn::Number(0));
     for _ in 0..20 {
         let error = token_error(world.get("/items").await);
-        assert!(
-            error.is_transient() && error.to_string().contains("expired"),
-            "{error}"
-        );
+        assert!(error.is_transient() && error.to_string().contains("expired"), "{error}");
     }
     assert_eq!((world.server.token_requests(), world.api.calls()), (1, 0));
 }
@@ -55,10 +49,7 @@ async fn rfc6749_22_a_token_of_another_type_is_not_sent() {
             world.server.token_type(token_type);
         })
         .await;
-        assert!(
-            error.is_misconfigured() && error.to_string().contains(token_type),
-            "{error}"
-        );
+        assert!(error.is_misconfigured() && error.to_string().contains(token_type), "{error}");
     }
 }
 
@@ -68,24 +59,16 @@ async fn x4_ten_megabytes_of_html_are_not_read() {
         world.server.fail_next(1, Failure::oversize(200, 10 << 20));
     })
     .await;
-    assert!(
-        error.is_transient() && error.to_string().contains("larger than"),
-        "{error}"
-    );
+    assert!(error.is_transient() && error.to_string().contains("larger than"), "{error}");
 }
 
 #[tokio::test]
 async fn x4_a_redirect_of_the_token_endpoint_is_not_followed() {
     let error = failure(|world| {
-        world
-            .server
-            .fail_next(1, Failure::redirect(&world.api.url("/public")));
+        world.server.fail_next(1, Failure::redirect(&world.api.url("/public")));
     })
     .await;
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("final URL"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("final URL"), "{error}");
 }
 
 #[tokio::test]
@@ -103,11 +86,7 @@ async fn f3_html_torn_json_and_dropped_connections_pass() {
         let error = token_error(world.get("/items").await);
         assert!(error.is_transient(), "{failing:?}: {error:?}");
         world.advance(Duration::from_secs(1));
-        assert_eq!(
-            world.get("/items").await.unwrap().status(),
-            200,
-            "{failing:?}"
-        );
+        assert_eq!(world.get("/items").await.unwrap().status(), 200, "{failing:?}");
     }
 }
 
@@ -132,16 +111,10 @@ async fn c10_expires_in_of_every_kind_is_read() {
 #[tokio::test]
 async fn r1_a_retry_after_of_ten_to_the_twentieth_is_clamped_and_handed_back() {
     let world = World::start().await;
-    world.api.fail_next(
-        1,
-        Failure::too_many_requests(Wait::Raw("100000000000000000000".to_owned())),
-    );
+    world.api.fail_next(1, Failure::too_many_requests(Wait::Raw("100000000000000000000".to_owned())));
     let response = world.get("/items").await.unwrap();
     assert_eq!(response.status(), 429);
-    assert_eq!(
-        response.extensions().get::<RetryAfter>().unwrap().wait(),
-        RetryAfter::MAX
-    );
+    assert_eq!(response.extensions().get::<RetryAfter>().unwrap().wait(), RetryAfter::MAX);
 }
 
 #[tokio::test]
@@ -149,20 +122,11 @@ async fn f2_a_wrong_secret_is_named_and_remembered() {
     let world = World::start().await;
     let server = AuthorizationServer::token_endpoint(world.server.token_url());
     let client = ClientAuth::basic("client", "hunter2");
-    let endpoint = TokenEndpoint::new(
-        http_client::<Body>(),
-        server,
-        client,
-        ClientCredentials::new(),
-    )
-    .unwrap();
+    let endpoint = TokenEndpoint::new(http_client::<Body>(), server, client, ClientCredentials::new()).unwrap();
     let cell = gatepass::TokenCell::new(endpoint);
     for _ in 0..5 {
         let error = cell.get().await.unwrap_err();
-        assert!(
-            error.is_misconfigured() && error.to_string().contains("secret"),
-            "{error}"
-        );
+        assert!(error.is_misconfigured() && error.to_string().contains("secret"), "{error}");
         assert_eq!(error.code(), Some("invalid_client"));
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
@@ -172,15 +136,10 @@ async fn f2_a_wrong_secret_is_named_and_remembered() {
 #[tokio::test]
 async fn rfc8414_3_metadata_of_another_issuer_is_not_used() {
     let error = failure(|world| {
-        world
-            .server
-            .oauth_metadata(Metadata::WrongIssuer("https://evil.example".to_owned()));
+        world.server.oauth_metadata(Metadata::WrongIssuer("https://evil.example".to_owned()));
     })
     .await;
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("https://evil.example"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("https://evil.example"), "{error}");
 }
 
 #[tokio::test]
@@ -189,16 +148,10 @@ async fn rfc8414_2_openid_metadata_does_where_the_other_is_missing() {
     world.server.oauth_metadata(Metadata::Missing);
     assert_eq!(world.burst(3).await, 3);
     let error = failure(|world| {
-        world
-            .server
-            .oauth_metadata(Metadata::Missing)
-            .openid_configuration(Metadata::Fails(Failure::html(200)));
+        world.server.oauth_metadata(Metadata::Missing).openid_configuration(Metadata::Fails(Failure::html(200)));
     })
     .await;
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("token endpoint's URL"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("token endpoint's URL"), "{error}");
 }
 
 #[test]
@@ -210,10 +163,7 @@ fn x1_origins_that_are_none_say_what_to_write() {
         ("https://user:hunter2@api.example.com", "user name"),
     ] {
         let error = Origins::new([origin]).unwrap_err();
-        assert!(
-            error.is_misconfigured() && error.to_string().contains(hint),
-            "{origin}: {error}"
-        );
+        assert!(error.is_misconfigured() && error.to_string().contains(hint), "{origin}: {error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }
@@ -221,23 +171,10 @@ fn x1_origins_that_are_none_say_what_to_write() {
 #[test]
 fn rfc6749_23_token_endpoints_are_https_or_on_loopback() {
     let endpoint = |url: &str| {
-        let (server, client) = (
-            AuthorizationServer::token_endpoint(url),
-            ClientAuth::none("app"),
-        );
+        let (server, client) = (AuthorizationServer::token_endpoint(url), ClientAuth::none("app"));
         TokenEndpoint::new(http_client::<Body>(), server, client, RefreshToken::new()).map(drop)
     };
-    assert!(
-        endpoint("http://auth.example.com/token")
-            .unwrap_err()
-            .to_string()
-            .contains("https")
-    );
-    assert!(
-        endpoint("auth.example.com")
-            .unwrap_err()
-            .to_string()
-            .contains("whole URL")
-    );
+    assert!(endpoint("http://auth.example.com/token").unwrap_err().to_string().contains("https"));
+    assert!(endpoint("auth.example.com").unwrap_err().to_string().contains("whole URL"));
     assert!(endpoint("http://127.0.0.1:1/token").is_ok());
 }

@@ -26,45 +26,24 @@ where
         let (client, url) = (client.clone(), url.to_owned());
         calls.spawn(async move {
             let started = Instant::now();
-            let response = client
-                .oneshot(Request::get(url).body(B::default())?)
-                .await?;
+            let response = client.oneshot(Request::get(url).body(B::default())?).await?;
             let status = response.status();
             response.into_body().collect().await.map_err(Into::into)?;
-            if status.is_success() {
-                Ok(started.elapsed())
-            } else {
-                Err(format!("the API answered {status}").into())
-            }
+            if status.is_success() { Ok(started.elapsed()) } else { Err(format!("the API answered {status}").into()) }
         });
     }
     calls.join_all().await
 }
 
 /// Prints how the calls went; an error when it is not what was promised: so many token requests, and no failure.
-pub fn row(
-    story: &str,
-    calls: &[Call],
-    token_requests: usize,
-    promised: usize,
-) -> Result<(), BoxError> {
+pub fn row(story: &str, calls: &[Call], token_requests: usize, promised: usize) -> Result<(), BoxError> {
     let mut times: Vec<_> = calls.iter().filter_map(|call| call.as_ref().ok()).collect();
     times.sort();
     let failures = calls.len() - times.len();
-    let percentile = |percent: usize| {
-        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
-    };
-    let shown = |percent| {
-        percentile(percent).map_or("-".to_owned(), |time| {
-            format!("{:.1} ms", time.as_secs_f64() * 1e3)
-        })
-    };
-    println!(
-        "{story:<28}{:>7}{token_requests:>16}{failures:>10}{:>12}{:>12}",
-        calls.len(),
-        shown(50),
-        shown(99)
-    );
+    let percentile = |percent: usize| times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)));
+    let shown =
+        |percent| percentile(percent).map_or("-".to_owned(), |time| format!("{:.1} ms", time.as_secs_f64() * 1e3));
+    println!("{story:<28}{:>7}{token_requests:>16}{failures:>10}{:>12}{:>12}", calls.len(), shown(50), shown(99));
     if let Some(error) = calls.iter().find_map(|call| call.as_ref().err()) {
         return Err(format!("{story}: {failures} calls failed, one with: {error}").into());
     }

@@ -1,10 +1,6 @@
 //! What the examples share: the environment they read, an HTTP client with TLS, and how they end.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a module of several programs, each of which uses a part"
-)]
+#![allow(dead_code, unreachable_pub, reason = "a module of several programs, each of which uses a part")]
 
 pub mod measure;
 
@@ -31,11 +27,7 @@ where
     B: http_body::Body + Send,
     B::Data: Send,
 {
-    let connector = HttpsConnectorBuilder::new()
-        .with_webpki_roots()
-        .https_or_http()
-        .enable_http1()
-        .build();
+    let connector = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http().enable_http1().build();
     Client::builder(TokioExecutor::new()).build(connector)
 }
 
@@ -49,23 +41,12 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let (server, client, scopes) = (
-        server()?,
-        client()?,
-        optional("OAUTH_SCOPES").unwrap_or_default(),
-    );
+    let (server, client, scopes) = (server()?, client()?, optional("OAUTH_SCOPES").unwrap_or_default());
     let Some(refresh_token) = optional("OAUTH_REFRESH_TOKEN") else {
         let grant = ClientCredentials::new().scope(scopes);
-        return Ok(TokenCell::new(TokenEndpoint::new(
-            transport, server, client, grant,
-        )?));
+        return Ok(TokenCell::new(TokenEndpoint::new(transport, server, client, grant)?));
     };
-    let cell = TokenCell::new(TokenEndpoint::new(
-        transport,
-        server,
-        client,
-        RefreshToken::new().scope(scopes),
-    )?);
+    let cell = TokenCell::new(TokenEndpoint::new(transport, server, client, RefreshToken::new().scope(scopes))?);
     cell.put(TokenSet::from_refresh_token(refresh_token))?;
     Ok(cell)
 }
@@ -74,9 +55,7 @@ fn server() -> Result<AuthorizationServer, BoxError> {
     match (optional("OAUTH_TOKEN_URL"), optional("OAUTH_ISSUER")) {
         (Some(url), _) => Ok(AuthorizationServer::token_endpoint(url)),
         (None, Some(issuer)) => Ok(AuthorizationServer::issuer(issuer)),
-        (None, None) => {
-            Err("set OAUTH_ISSUER, or OAUTH_TOKEN_URL: where is the authorization server?".into())
-        }
+        (None, None) => Err("set OAUTH_ISSUER, or OAUTH_TOKEN_URL: where is the authorization server?".into()),
     }
 }
 
@@ -87,30 +66,21 @@ fn client() -> Result<ClientAuth, BoxError> {
         None | Some("basic") => Ok(ClientAuth::basic(id, secret()?)),
         Some("post") => Ok(ClientAuth::post(id, secret()?)),
         Some("none") => Ok(ClientAuth::none(id)),
-        Some(other) => {
-            Err(format!("OAUTH_CLIENT_AUTH is `{other}`: set it to basic, post or none").into())
-        }
+        Some(other) => Err(format!("OAUTH_CLIENT_AUTH is `{other}`: set it to basic, post or none").into()),
     }
 }
 
 /// `API_URL`, and its origin as the one that gets the token.
 pub fn api_from_env() -> Result<(Uri, Origins), BoxError> {
     let url = required("API_URL")?;
-    let uri: Uri = url
-        .parse()
-        .map_err(|error| format!("API_URL is `{url}`: {error}; write a whole URL"))?;
-    let (scheme, authority) = (
-        uri.scheme_str().unwrap_or_default(),
-        uri.authority().map_or("", |it| it.as_str()),
-    );
+    let uri: Uri = url.parse().map_err(|error| format!("API_URL is `{url}`: {error}; write a whole URL"))?;
+    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |it| it.as_str()));
     let origins = Origins::new([format!("{scheme}://{authority}")])?;
     Ok((uri, origins))
 }
 
 pub fn required(name: &str) -> Result<String, BoxError> {
-    optional(name).ok_or_else(|| {
-        format!("{name} is not set: the head of the example says what it needs").into()
-    })
+    optional(name).ok_or_else(|| format!("{name} is not set: the head of the example says what it needs").into())
 }
 
 pub fn optional(name: &str) -> Option<String> {

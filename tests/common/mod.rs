@@ -1,17 +1,12 @@
 //! What the stories share: the test servers and the whole stack over a real client.
 
-#![allow(
-    dead_code,
-    unreachable_pub,
-    reason = "a module of several test programs, each of which uses a part"
-)]
+#![allow(dead_code, unreachable_pub, reason = "a module of several test programs, each of which uses a part")]
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use gatepass::{
-    AuthorizationServer, BearerLayer, BoxError, ClientAuth, Origins, RetryPolicy, TokenCell,
-    TokenEndpoint, TokenSet,
+    AuthorizationServer, BearerLayer, BoxError, ClientAuth, Origins, RetryPolicy, TokenCell, TokenEndpoint, TokenSet,
     clock::TestClock,
     grant::{ClientCredentials, RefreshToken},
     retry::Rules,
@@ -34,9 +29,7 @@ where
     B::Data: Send,
 {
     // Without this the client repeats a request on a dropped connection by itself, and the counts are off.
-    legacy::Client::builder(TokioExecutor::new())
-        .retry_canceled_requests(false)
-        .build_http()
+    legacy::Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build_http()
 }
 
 /// Both servers, a cell and the layers over it. The cell's clock can be moved.
@@ -56,14 +49,9 @@ impl World {
         Self::with(|server| {
             let client = ClientAuth::basic("client", "secret");
             let server = AuthorizationServer::issuer(server.issuer());
-            let endpoint =
-                TokenEndpoint::new(http_client(), server, client, ClientCredentials::new())
-                    .unwrap();
+            let endpoint = TokenEndpoint::new(http_client(), server, client, ClientCredentials::new()).unwrap();
             let clock = TestClock::new();
-            (
-                TokenCell::builder(endpoint).clock(clock.clock()).build(),
-                clock,
-            )
+            (TokenCell::builder(endpoint).clock(clock.clock()).build(), clock)
         })
         .await
     }
@@ -74,12 +62,10 @@ impl World {
             let refresh_token = server.issue_refresh_token();
             let client = ClientAuth::basic("client", "secret");
             let server = AuthorizationServer::issuer(server.issuer());
-            let endpoint =
-                TokenEndpoint::new(http_client(), server, client, RefreshToken::new()).unwrap();
+            let endpoint = TokenEndpoint::new(http_client(), server, client, RefreshToken::new()).unwrap();
             let clock = TestClock::new();
             let cell = TokenCell::builder(endpoint).clock(clock.clock()).build();
-            cell.put(TokenSet::from_refresh_token(refresh_token))
-                .unwrap();
+            cell.put(TokenSet::from_refresh_token(refresh_token)).unwrap();
             (cell, clock)
         })
         .await
@@ -90,15 +76,7 @@ impl World {
         let api = Api::start(&server).await;
         let (cell, clock) = cell(&server);
         let bearer = BearerLayer::new(cell.clone(), Origins::new([api.origin()]).unwrap());
-        Self {
-            server,
-            api,
-            cell,
-            clock,
-            bearer,
-            http: http_client(),
-            rules: Rules::new(),
-        }
+        Self { server, api, cell, clock, bearer, http: http_client(), rules: Rules::new() }
     }
 
     /// Time passes, here and at the server.
@@ -108,24 +86,12 @@ impl World {
     }
 
     pub async fn get(&self, path: &str) -> Result<Response<Incoming>, BoxError> {
-        self.send(
-            Request::get(self.api.url(path))
-                .body(Full::default())
-                .unwrap(),
-        )
-        .await
+        self.send(Request::get(self.api.url(path)).body(Full::default()).unwrap()).await
     }
 
-    pub async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, BoxError> {
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, BoxError> {
         let stack = ServiceBuilder::new()
-            .layer(
-                self.bearer
-                    .clone()
-                    .retry(RetryPolicy::new().rules(self.rules.clone())),
-            )
+            .layer(self.bearer.clone().retry(RetryPolicy::new().rules(self.rules.clone())))
             .service(self.http.clone());
         stack.oneshot(request).await
     }
@@ -155,8 +121,6 @@ pub async fn join_all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F:
 pub fn token_error<T>(result: Result<T, BoxError>) -> gatepass::Error {
     match result {
         Ok(_) => panic!("this was to fail"),
-        Err(error) => *error
-            .downcast::<gatepass::Error>()
-            .expect("an error of gatepass"),
+        Err(error) => *error.downcast::<gatepass::Error>().expect("an error of gatepass"),
     }
 }

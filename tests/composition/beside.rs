@@ -33,11 +33,8 @@ async fn traces_above_and_beneath_show_no_token() {
         .finish();
     let _default = tracing::subscriber::set_default(subscriber);
     let trace = || {
-        TraceLayer::new_for_http().make_span_with(
-            DefaultMakeSpan::new()
-                .level(tracing::Level::INFO)
-                .include_headers(true),
-        )
+        TraceLayer::new_for_http()
+            .make_span_with(DefaultMakeSpan::new().level(tracing::Level::INFO).include_headers(true))
     };
     let client = ServiceBuilder::new()
         .layer(trace())
@@ -49,14 +46,8 @@ async fn traces_above_and_beneath_show_no_token() {
     assert_eq!(response.status(), 200);
     assert_eq!(upstream.tokens(), ["token-1", "token-2"]);
     let written = written.text();
-    assert!(
-        written.contains(r#""authorization": Sensitive"#),
-        "{written}"
-    );
-    assert!(
-        !written.contains("token-1") && !written.contains("token-2"),
-        "{written}"
-    );
+    assert!(written.contains(r#""authorization": Sensitive"#), "{written}");
+    assert!(!written.contains("token-1") && !written.contains("token-2"), "{written}");
 }
 
 #[tokio::test]
@@ -106,9 +97,7 @@ async fn a_timeout_above_ends_the_call_and_not_the_exchange() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_beneath_bounds_each_attempt_and_not_the_wait_for_the_token() {
     let (cell, gate) = gated_cell();
-    let silent = service_fn(|_: Request<String>| {
-        std::future::pending::<Result<Response<String>, io::Error>>()
-    });
+    let silent = service_fn(|_: Request<String>| std::future::pending::<Result<Response<String>, io::Error>>());
     let client = ServiceBuilder::new()
         .layer(bearer(&cell).retry(RetryPolicy::new()))
         .layer(TimeoutLayer::new(Duration::from_secs(1)))

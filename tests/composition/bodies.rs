@@ -30,11 +30,7 @@ async fn a_body_with_try_clone_is_sent_again_where_it_can_be() {
     let client = ServiceBuilder::new()
         .layer(bearer(&cell).retry(RetryPolicy::clone_body(|body: &StandIn| body.try_clone())))
         .service(upstream.clone());
-    let post = |body| {
-        Request::post("https://api.example.com/pods")
-            .body(body)
-            .unwrap()
-    };
+    let post = |body| Request::post("https://api.example.com/pods").body(body).unwrap();
 
     let response = client.clone().oneshot(post(StandIn::Stream)).await.unwrap();
     assert_eq!(response.status(), 401, "handed back as it is (A6)");
@@ -49,11 +45,7 @@ async fn a_body_with_try_clone_is_sent_again_where_it_can_be() {
 #[tokio::test]
 async fn a_policy_that_never_replays_takes_any_body_at_all() {
     struct NotEvenABody;
-    let client = ServiceBuilder::new()
-        .layer(bearer(&cell()).retry(RetryPolicy::never()))
-        .service(Upstream::default());
-    let request = Request::get("https://api.example.com/")
-        .body(NotEvenABody)
-        .unwrap();
+    let client = ServiceBuilder::new().layer(bearer(&cell()).retry(RetryPolicy::never())).service(Upstream::default());
+    let request = Request::get("https://api.example.com/").body(NotEvenABody).unwrap();
     assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
 }

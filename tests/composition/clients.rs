@@ -48,10 +48,7 @@ async fn hyper_utils_client_gets_a_token_and_another_one_when_it_is_revoked() {
     let response = client.ready().await.unwrap().call(order()).await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!((server.token_requests(), api.answered(401)), (2, 1));
-    assert!(
-        api.journal().iter().all(|call| call.body_length == 10),
-        "the replay has its body"
-    );
+    assert!(api.journal().iter().all(|call| call.body_length == 10), "the replay has its body");
 }
 
 #[tokio::test]
@@ -59,9 +56,7 @@ async fn tonics_bodies_cannot_be_cloned_and_the_call_after_the_refusal_succeeds(
     let (origin, refuse_next) = health_server().await;
     let cell = cell();
     let bearer = over(&origin, &cell).inner_is(&origin).unwrap();
-    let stack = ServiceBuilder::new()
-        .layer(bearer.retry(RetryPolicy::never()))
-        .service(channel(&origin));
+    let stack = ServiceBuilder::new().layer(bearer.retry(RetryPolicy::never())).service(channel(&origin));
     let mut health = HealthClient::new(stack);
 
     assert_eq!(check(&mut health).await, Ok(()));
@@ -76,11 +71,7 @@ async fn tonics_bodies_cannot_be_cloned_and_the_call_after_the_refusal_succeeds(
 async fn a_tonic_client_gets_no_token_unless_someone_says_where_its_channel_leads() {
     let (origin, _) = health_server().await;
     let cell = cell();
-    let stack = || {
-        ServiceBuilder::new()
-            .layer(over(&origin, &cell))
-            .service(channel(&origin))
-    };
+    let stack = || ServiceBuilder::new().layer(over(&origin, &cell)).service(channel(&origin));
 
     let mut untold = HealthClient::new(stack());
     assert_eq!(check(&mut untold).await, Err(Code::Unauthenticated));
@@ -99,15 +90,9 @@ async fn an_axum_router_in_this_process_is_an_upstream_like_others() {
         upstream.oneshot(request).await.unwrap().status()
     }
     let upstream = Upstream::default();
-    let router = Router::new()
-        .route("/items", routing::get(list))
-        .with_state(upstream.clone());
-    let bearer = over("http://localhost", &cell())
-        .inner_is("http://localhost")
-        .unwrap();
-    let client = ServiceBuilder::new()
-        .layer(bearer.retry(RetryPolicy::empty_bodies()))
-        .service(router);
+    let router = Router::new().route("/items", routing::get(list)).with_state(upstream.clone());
+    let bearer = over("http://localhost", &cell()).inner_is("http://localhost").unwrap();
+    let client = ServiceBuilder::new().layer(bearer.retry(RetryPolicy::empty_bodies())).service(router);
     let items = || Request::get("/items").body(axum::body::Body::empty());
 
     upstream.revoke("token-1");
@@ -121,9 +106,7 @@ fn over(origin: &str, cell: &TokenCell) -> BearerLayer {
 }
 
 fn channel(origin: &str) -> Channel {
-    Endpoint::from_shared(origin.to_owned())
-        .unwrap()
-        .connect_lazy()
+    Endpoint::from_shared(origin.to_owned()).unwrap().connect_lazy()
 }
 
 /// A health service that wants a token, and refuses one when told to.
@@ -143,9 +126,7 @@ async fn health_server() -> (String, Arc<AtomicBool>) {
         }
     };
     let (reporter, _) = tonic_health::server::health_reporter();
-    reporter
-        .set_service_status("", ServingStatus::Serving)
-        .await;
+    reporter.set_service_status("", ServingStatus::Serving).await;
     let health = HealthServer::new(HealthService::from_health_reporter(reporter));
     let service = InterceptedService::new(health, guard);
     let server = Server::builder().add_service(service);
@@ -157,12 +138,9 @@ async fn check<T>(health: &mut HealthClient<T>) -> Result<(), Code>
 where
     T: tonic::client::GrpcService<tonic::body::Body>,
     T::Error: Into<gatepass::BoxError>,
-    T::ResponseBody:
-        http_body::Body<Data = Bytes, Error: Into<gatepass::BoxError> + Send> + Send + 'static,
+    T::ResponseBody: http_body::Body<Data = Bytes, Error: Into<gatepass::BoxError> + Send> + Send + 'static,
 {
-    let request = HealthCheckRequest {
-        service: String::new(),
-    };
+    let request = HealthCheckRequest { service: String::new() };
     match health.check(request).await {
         Ok(_) => Ok(()),
         Err(status) => Err(status.code()),

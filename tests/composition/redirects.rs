@@ -30,12 +30,7 @@ async fn x3_a_redirect_within_the_origin_keeps_the_token() {
         let world = World::start(order).await;
         let status = world.get_via(&world.api.url("/items")).await;
         assert_eq!(status, 200, "{order:?}");
-        let tokens: Vec<_> = world
-            .api
-            .journal()
-            .iter()
-            .map(|call| call.token.clone())
-            .collect();
+        let tokens: Vec<_> = world.api.journal().iter().map(|call| call.token.clone()).collect();
         assert!(tokens.len() == 2 && tokens[0].is_some(), "{order:?}");
         assert_eq!(tokens[0], tokens[1], "{order:?}");
     }
@@ -66,11 +61,7 @@ async fn beneath_the_layer_the_401_of_another_origin_starts_no_storm() {
     for _ in 0..20 {
         world.get_via(&world.other.url("/items")).await;
     }
-    assert!(
-        world.server.token_requests() <= 7,
-        "{}",
-        world.server.token_requests()
-    );
+    assert!(world.server.token_requests() <= 7, "{}", world.server.token_requests());
     assert_eq!(world.other.distinct_tokens_seen(), 0);
 }
 
@@ -89,10 +80,7 @@ async fn above_the_layer_a_redirect_that_comes_back_finds_its_token_again() {
 async fn above_the_layer_a_replay_happens_at_the_hop_that_was_refused() {
     let world = World::start(Order::FollowerAbove).await;
     let refused = Challenge::InvalidToken;
-    world
-        .api
-        .fail_next(1, Failure::redirect(&world.api.url("/items")))
-        .fail_next(1, Failure::challenge(refused));
+    world.api.fail_next(1, Failure::redirect(&world.api.url("/items"))).fail_next(1, Failure::challenge(refused));
     assert_eq!(world.get_via("/").await, 200);
     assert_eq!((world.api.calls(), world.api.answered(302)), (3, 1));
     assert_eq!(world.server.token_requests(), 2);
@@ -123,8 +111,7 @@ impl World {
         let api = Api::start(&server).await;
         let other = Api::start(&server).await;
         let cell = cell_at(&server);
-        let bearer = BearerLayer::new(cell.clone(), Origins::new([api.origin()]).unwrap())
-            .retry(RetryPolicy::new());
+        let bearer = BearerLayer::new(cell.clone(), Origins::new([api.origin()]).unwrap()).retry(RetryPolicy::new());
         let follow = FollowRedirectLayer::new();
         let client = match order {
             Order::FollowerAbove => {
@@ -136,13 +123,7 @@ impl World {
                 BoxCloneService::new(stack.service(http()))
             }
         };
-        Self {
-            server,
-            api,
-            other,
-            cell,
-            client,
-        }
+        Self { server, api, other, cell, client }
     }
 
     /// Calls the API, which redirects there.

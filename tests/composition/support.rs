@@ -14,8 +14,8 @@ use std::{
 
 use bytes::Bytes;
 use gatepass::{
-    AuthorizationServer, BearerLayer, ClientAuth, Error, Origins, TokenCell, TokenEndpoint,
-    TokenSet, grant::ClientCredentials,
+    AuthorizationServer, BearerLayer, ClientAuth, Error, Origins, TokenCell, TokenEndpoint, TokenSet,
+    grant::ClientCredentials,
 };
 use gatepass_testkit::AuthorizationServer as TestServer;
 use http::{Request, Response, header};
@@ -89,10 +89,7 @@ pub(crate) struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        Self {
-            arrived: Semaphore::new(0),
-            open: Semaphore::new(0),
-        }
+        Self { arrived: Semaphore::new(0), open: Semaphore::new(0) }
     }
 }
 
@@ -148,13 +145,9 @@ impl<B> Service<Request<B>> for Upstream {
             let value = value.to_str().unwrap();
             value.strip_prefix("Bearer ").unwrap().to_owned()
         });
-        let refused = token
-            .as_ref()
-            .is_some_and(|token| self.revoked.lock().unwrap().contains(token));
+        let refused = token.as_ref().is_some_and(|token| self.revoked.lock().unwrap().contains(token));
         self.calls.lock().unwrap().push(token);
-        let response = Response::builder()
-            .status(if refused { 401 } else { 200 })
-            .body(String::new());
+        let response = Response::builder().status(if refused { 401 } else { 200 }).body(String::new());
         ready(Ok(response.unwrap()))
     }
 }
@@ -167,8 +160,7 @@ pub(crate) fn http() -> Http {
 
 /// A cell that asks a test server, over a client of its own.
 pub(crate) fn cell_at(server: &TestServer) -> TokenCell {
-    let http: Client<_, gatepass::endpoint::Body> =
-        Client::builder(TokioExecutor::new()).build_http();
+    let http: Client<_, gatepass::endpoint::Body> = Client::builder(TokioExecutor::new()).build_http();
     let endpoint = TokenEndpoint::new(
         http,
         AuthorizationServer::token_endpoint(server.token_url()),

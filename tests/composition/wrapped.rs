@@ -21,10 +21,8 @@ use crate::support::{ORIGIN, Upstream, bearer, cell, elsewhere, gated_cell, item
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_a_token_holds_no_permit() {
     let (cell, gate) = gated_cell();
-    let client = ServiceBuilder::new()
-        .layer(bearer(&cell))
-        .layer(ConcurrencyLimitLayer::new(1))
-        .service(Upstream::default());
+    let client =
+        ServiceBuilder::new().layer(bearer(&cell)).layer(ConcurrencyLimitLayer::new(1)).service(Upstream::default());
 
     let waiting = tokio::spawn(client.clone().oneshot(items()));
     gate.until_somebody_waits().await;
@@ -39,10 +37,8 @@ async fn a_call_that_waits_for_a_token_holds_no_permit() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_kept_holds_no_permit_while_its_call_waits() {
     let (cell, gate) = gated_cell();
-    let mut kept = ServiceBuilder::new()
-        .layer(bearer(&cell))
-        .layer(ConcurrencyLimitLayer::new(1))
-        .service(Upstream::default());
+    let mut kept =
+        ServiceBuilder::new().layer(bearer(&cell)).layer(ConcurrencyLimitLayer::new(1)).service(Upstream::default());
 
     let waiting = tokio::spawn(ready(&mut kept).await.call(items()));
     gate.until_somebody_waits().await;
@@ -86,9 +82,8 @@ async fn a_replay_over_a_single_permit_goes_through() {
 #[tokio::test]
 async fn every_call_goes_to_the_instance_that_was_made_ready() {
     let upstream = Upstream::default();
-    let mut client = ServiceBuilder::new()
-        .layer(bearer(&cell()).retry(RetryPolicy::new()))
-        .service(Probe::new(upstream.clone()));
+    let mut client =
+        ServiceBuilder::new().layer(bearer(&cell()).retry(RetryPolicy::new())).service(Probe::new(upstream.clone()));
 
     // Without a token, with one, without needing one, with one that is refused; the same instance each time.
     for request in [items(), items(), elsewhere(), items()] {
@@ -98,10 +93,7 @@ async fn every_call_goes_to_the_instance_that_was_made_ready() {
         let response = ready(&mut client).await.call(request).await.unwrap();
         assert_eq!(response.status(), 200);
     }
-    assert_eq!(
-        upstream.tokens(),
-        ["token-1", "token-1", "-", "token-1", "token-2"]
-    );
+    assert_eq!(upstream.tokens(), ["token-1", "token-1", "-", "token-1", "token-2"]);
 
     // And with a clone that was taken from a ready one.
     ready(&mut client).await;
@@ -113,8 +105,7 @@ async fn every_call_goes_to_the_instance_that_was_made_ready() {
 async fn a_boxed_service_that_is_not_clone_goes_under_a_buffer() {
     let upstream = Upstream::default();
     upstream.revoke("token-1");
-    let boxed: BoxService<Request<String>, Response<String>, Infallible> =
-        BoxService::new(upstream.clone());
+    let boxed: BoxService<Request<String>, Response<String>, Infallible> = BoxService::new(upstream.clone());
     let client = ServiceBuilder::new()
         .layer(bearer(&cell()).retry(RetryPolicy::new()))
         .layer(BufferLayer::new(8))
@@ -130,20 +121,14 @@ async fn boxes_that_are_clone_go_beneath_and_around_as_they_are() {
     let beneath: BoxCloneService<Request<String>, Response<String>, Infallible> =
         BoxCloneService::new(Probe::new(upstream.clone()));
     let around: BoxCloneService<Request<String>, Response<String>, BoxError> =
-        ServiceBuilder::new()
-            .boxed_clone()
-            .layer(bearer(&cell()).retry(RetryPolicy::new()))
-            .service(beneath);
+        ServiceBuilder::new().boxed_clone().layer(bearer(&cell()).retry(RetryPolicy::new())).service(beneath);
     assert_eq!(around.oneshot(items()).await.unwrap().status(), 200);
 
     // axum's state has to be Sync.
     let beneath: BoxCloneSyncService<Request<String>, Response<String>, Infallible> =
         BoxCloneSyncService::new(upstream);
-    let stack = ServiceBuilder::new()
-        .layer(bearer(&cell()))
-        .service(beneath);
-    let around: BoxCloneSyncService<Request<String>, Response<String>, BoxError> =
-        BoxCloneSyncService::new(stack);
+    let stack = ServiceBuilder::new().layer(bearer(&cell())).service(beneath);
+    let around: BoxCloneSyncService<Request<String>, Response<String>, BoxError> = BoxCloneSyncService::new(stack);
     assert_eq!(around.oneshot(items()).await.unwrap().status(), 401);
 }
 
@@ -168,10 +153,7 @@ async fn a_client_with_an_error_type_of_its_own_maps_ours_into_it() {
         Err::<Response<String>, _>(std::io::Error::other("the cable is out"))
     });
     let over = |cell: &TokenCell| {
-        ServiceBuilder::new()
-            .map_err(ClientError::from)
-            .layer(bearer(cell).retry(RetryPolicy::new()))
-            .service(broken)
+        ServiceBuilder::new().map_err(ClientError::from).layer(bearer(cell).retry(RetryPolicy::new())).service(broken)
     };
 
     let signed_out = TokenCell::new(|_| async { Err(Error::reauth_required("sign in again")) });
@@ -200,10 +182,7 @@ struct Probe<S> {
 
 impl<S> Probe<S> {
     fn new(inner: S) -> Self {
-        Self {
-            inner,
-            ready: false,
-        }
+        Self { inner, ready: false }
     }
 }
 

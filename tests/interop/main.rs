@@ -6,8 +6,8 @@ use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 use gatepass::{
-    AuthorizationServer, BearerLayer, BoxError, ClientAuth, Error, Origins, RetryPolicy, TokenCell,
-    TokenEndpoint, TokenSet,
+    AuthorizationServer, BearerLayer, BoxError, ClientAuth, Error, Origins, RetryPolicy, TokenCell, TokenEndpoint,
+    TokenSet,
     grant::{ClientCredentials, RefreshToken},
 };
 use gatepass_reqwest::{BearerMiddleware, Transport, reqwest_middleware::ClientWithMiddleware};
@@ -31,9 +31,7 @@ struct Tower(BearerLayer, Client<Full<Bytes>>);
 
 impl Caller for Tower {
     async fn call(self, url: String) -> Result<StatusCode, BoxError> {
-        let service = ServiceBuilder::new()
-            .layer(self.0.retry(RetryPolicy::new()))
-            .service(self.1);
+        let service = ServiceBuilder::new().layer(self.0.retry(RetryPolicy::new())).service(self.1);
         let request = Request::get(url).body(Full::<Bytes>::default())?;
         Ok(service.oneshot(request).await?.status())
     }
@@ -50,19 +48,12 @@ impl Caller for Reqwest {
 }
 
 fn tower(provider: &Provider, cell: &TokenCell) -> Tower {
-    Tower(
-        BearerLayer::new(cell.clone(), Origins::new([&provider.api]).unwrap()),
-        http_client(),
-    )
+    Tower(BearerLayer::new(cell.clone(), Origins::new([&provider.api]).unwrap()), http_client())
 }
 
 fn reqwest(provider: &Provider, cell: &TokenCell) -> Reqwest {
     let origins = Origins::new([&provider.api]).unwrap();
-    Reqwest(
-        BearerMiddleware::new(cell.clone(), origins)
-            .client(reqwest::Client::builder())
-            .unwrap(),
-    )
+    Reqwest(BearerMiddleware::new(cell.clone(), origins).client(reqwest::Client::builder()).unwrap())
 }
 
 /// All at once; every one has to succeed.
@@ -92,9 +83,7 @@ async fn three_bursts_cost_three_exchanges(provider: &Provider, caller: &impl Ca
 fn machine(provider: &Provider) -> TokenCell {
     let server = AuthorizationServer::issuer(&provider.issuer);
     let client = provider.client("machine", ClientAuth::basic);
-    TokenCell::new(
-        TokenEndpoint::new(http_client(), server, client, ClientCredentials::new()).unwrap(),
-    )
+    TokenCell::new(TokenEndpoint::new(http_client(), server, client, ClientCredentials::new()).unwrap())
 }
 
 /// A cell that starts from a refresh token that was issued before.
@@ -103,10 +92,8 @@ async fn signed_in(provider: &Provider) -> (TokenCell, String) {
     let server = AuthorizationServer::issuer(&provider.issuer);
     let client = provider.client("web", ClientAuth::basic);
     let transport = Transport::new().unwrap();
-    let cell =
-        TokenCell::new(TokenEndpoint::new(transport, server, client, RefreshToken::new()).unwrap());
-    cell.put(TokenSet::from_refresh_token(refresh_token.as_str()))
-        .unwrap();
+    let cell = TokenCell::new(TokenEndpoint::new(transport, server, client, RefreshToken::new()).unwrap());
+    cell.put(TokenSet::from_refresh_token(refresh_token.as_str())).unwrap();
     (cell, refresh_token)
 }
 
@@ -161,27 +148,13 @@ async fn f1_a_family_that_somebody_else_killed_asks_for_the_sign_in_and_is_not_t
     assert!(error.is_reauth_required(), "{error:?}");
     let requests = provider.token_requests().await;
     let _ = provider.revoke_access_tokens().await;
-    let status = tower(&provider, &cell)
-        .call(format!("{}/items", provider.api))
-        .await;
-    assert_eq!(
-        status.unwrap(),
-        StatusCode::UNAUTHORIZED,
-        "the last token is refused, and there is no other"
-    );
+    let status = tower(&provider, &cell).call(format!("{}/items", provider.api)).await;
+    assert_eq!(status.unwrap(), StatusCode::UNAUTHORIZED, "the last token is refused, and there is no other");
     let error = cell.get().await.unwrap_err();
-    assert!(
-        error.is_reauth_required() && error.to_string().contains("sign-in"),
-        "{error}"
-    );
-    assert_eq!(
-        provider.token_requests().await,
-        requests,
-        "a dead grant costs nothing"
-    );
+    assert!(error.is_reauth_required() && error.to_string().contains("sign-in"), "{error}");
+    assert_eq!(provider.token_requests().await, requests, "a dead grant costs nothing");
 
-    cell.put(TokenSet::from_refresh_token(provider.mint("web").await))
-        .unwrap();
+    cell.put(TokenSet::from_refresh_token(provider.mint("web").await)).unwrap();
     assert!(cell.get().await.is_ok(), "a new sign-in revives it");
 }
 
@@ -194,29 +167,15 @@ async fn rfc6749_2_every_way_to_authenticate_the_client() {
         let endpoint = TokenEndpoint::new(http_client(), server, client, ClientCredentials::new())?;
         TokenCell::new(endpoint).get().await.map(drop)
     };
-    get(provider.client("machine", ClientAuth::basic))
-        .await
-        .unwrap();
-    get(provider.client("post", ClientAuth::post))
-        .await
-        .unwrap();
+    get(provider.client("machine", ClientAuth::basic)).await.unwrap();
+    get(provider.client("post", ClientAuth::post)).await.unwrap();
     assert_eq!(provider.counter("/token/client_auth/post").await, 1);
     // `:`, `%`, `+` and spaces in identifier and secret.
-    get(provider.client("nasty", ClientAuth::basic))
-        .await
-        .unwrap();
-    let error = get(provider.client("nasty", ClientAuth::basic_unencoded))
-        .await
-        .unwrap_err();
+    get(provider.client("nasty", ClientAuth::basic)).await.unwrap();
+    let error = get(provider.client("nasty", ClientAuth::basic_unencoded)).await.unwrap_err();
     assert!(error.is_misconfigured(), "{error:?}");
-    let error = get(ClientAuth::basic("machine", "wrong"))
-        .await
-        .unwrap_err();
-    assert_eq!(
-        (error.is_misconfigured(), error.code()),
-        (true, Some("invalid_client")),
-        "{error:?}"
-    );
+    let error = get(ClientAuth::basic("machine", "wrong")).await.unwrap_err();
+    assert_eq!((error.is_misconfigured(), error.code()), (true, Some("invalid_client")), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("wrong"), "{error:?}");
 }
 
@@ -224,12 +183,7 @@ async fn rfc6749_2_every_way_to_authenticate_the_client() {
 #[ignore = "needs Node.js: run scripts/interop"]
 async fn f3_an_outage_of_the_token_endpoint_passes() {
     let provider = Provider::start(LIFETIME).await;
-    provider
-        .control(
-            "token",
-            r#"{"times":1,"status":503,"body":"<html>away</html>"}"#,
-        )
-        .await;
+    provider.control("token", r#"{"times":1,"status":503,"body":"<html>away</html>"}"#).await;
     let cell = machine(&provider);
     let error = cell.get().await.unwrap_err();
     assert!(error.is_transient(), "{error:?}");
@@ -244,20 +198,10 @@ async fn x1_another_origin_gets_no_token() {
     let cell = machine(&provider);
     for url in [
         format!("{}/items", provider.other_origin),
-        format!(
-            "{}/redirect?to={}/items",
-            provider.api, provider.other_origin
-        ),
+        format!("{}/redirect?to={}/items", provider.api, provider.other_origin),
     ] {
         let status = reqwest(&provider, &cell).call(url).await.unwrap();
-        assert_eq!(
-            status,
-            StatusCode::UNAUTHORIZED,
-            "the other origin saw no token"
-        );
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "the other origin saw no token");
     }
-    assert!(
-        provider.token_requests().await <= 1,
-        "and its 401 costs no exchange"
-    );
+    assert!(provider.token_requests().await <= 1, "and its 401 costs no exchange");
 }

@@ -41,14 +41,8 @@ impl Provider {
         // reqwest is built without a default one here, and asks for it even where all is plain http.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut process = Command::new("node")
-            .arg(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/tests/interop/server.mjs"
-            ))
-            .env(
-                "INTEROP_ACCESS_TOKEN_TTL",
-                access_token_lifetime.as_secs().to_string(),
-            )
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop/server.mjs"))
+            .env("INTEROP_ACCESS_TOKEN_TTL", access_token_lifetime.as_secs().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -58,8 +52,7 @@ impl Provider {
             let mut line = String::new();
             BufReader::new(stdout).read_line(&mut line).map(|_| line)
         });
-        let ready: Value = serde_json::from_str(&line.await.unwrap().unwrap())
-            .expect("the server says where it is");
+        let ready: Value = serde_json::from_str(&line.await.unwrap().unwrap()).expect("the server says where it is");
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         Self {
             http: http_client(),
@@ -73,11 +66,7 @@ impl Provider {
     }
 
     /// One of the clients the server knows, authenticating as `method` does.
-    pub(crate) fn client(
-        &self,
-        name: &str,
-        method: fn(String, String) -> ClientAuth,
-    ) -> ClientAuth {
+    pub(crate) fn client(&self, name: &str, method: fn(String, String) -> ClientAuth) -> ClientAuth {
         let text = |field: &str| self.clients[name][field].as_str().unwrap().to_owned();
         method(text("client_id"), text("client_secret"))
     }
@@ -85,10 +74,7 @@ impl Provider {
     /// A refresh token as a sign-in would have brought it.
     pub(crate) async fn mint(&self, client: &str) -> String {
         let body = format!(r#"{{"client_id":"{client}"}}"#);
-        self.control("mint", &body).await["refresh_token"]
-            .as_str()
-            .unwrap()
-            .to_owned()
+        self.control("mint", &body).await["refresh_token"].as_str().unwrap().to_owned()
     }
 
     pub(crate) async fn revoke_access_tokens(&self) {
@@ -100,23 +86,13 @@ impl Provider {
     }
 
     pub(crate) async fn counter(&self, pointer: &str) -> u64 {
-        let counters = self
-            .ask(
-                Request::get(format!("{}/control/counters", self.api))
-                    .body(Full::default())
-                    .unwrap(),
-            )
-            .await;
-        counters
-            .pointer(pointer)
-            .and_then(Value::as_u64)
-            .unwrap_or_default()
+        let counters =
+            self.ask(Request::get(format!("{}/control/counters", self.api)).body(Full::default()).unwrap()).await;
+        counters.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
     }
 
     pub(crate) async fn control(&self, what: &str, body: &str) -> Value {
-        let request = Request::post(format!("{}/control/{what}", self.api))
-            .body(Full::from(body.to_owned()))
-            .unwrap();
+        let request = Request::post(format!("{}/control/{what}", self.api)).body(Full::from(body.to_owned())).unwrap();
         self.ask(request).await
     }
 
@@ -124,11 +100,7 @@ impl Provider {
         let response = self.http.request(request).await.unwrap();
         let status = response.status();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        assert!(
-            status.is_success(),
-            "{status}: {}",
-            String::from_utf8_lossy(&body)
-        );
+        assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&body));
         serde_json::from_slice(&body).unwrap()
     }
 }

@@ -78,11 +78,7 @@ impl BearerMiddleware {
     }
 
     fn with_cells(cells: Cells, origins: Origins) -> Self {
-        Self {
-            cells,
-            origins,
-            rules: Some(Rules::new()),
-        }
+        Self { cells, origins, rules: Some(Rules::new()) }
     }
 
     /// Sends again by these rules instead of the usual ones.
@@ -110,9 +106,7 @@ impl BearerMiddleware {
         let client = builder
             .redirect(redirect_policy(self.origins.clone()))
             .build()
-            .map_err(|error| {
-                Error::misconfigured("the reqwest client cannot be built").with_source(error)
-            })?;
+            .map_err(|error| Error::misconfigured("the reqwest client cannot be built").with_source(error))?;
         Ok(ClientBuilder::new(client).with(self).build())
     }
 
@@ -126,11 +120,7 @@ impl BearerMiddleware {
 
     /// # Errors
     /// Misconfigured, when no cell was chosen.
-    pub(crate) fn cell(
-        &self,
-        request: &Request,
-        extensions: &Extensions,
-    ) -> Result<Cow<'_, TokenCell>, Error> {
+    pub(crate) fn cell(&self, request: &Request, extensions: &Extensions) -> Result<Cow<'_, TokenCell>, Error> {
         match &self.cells {
             Cells::One(cell) => Ok(Cow::Borrowed(cell)),
             Cells::Choose(choose) => choose(request, extensions).map(Cow::Owned).ok_or_else(|| {
@@ -145,8 +135,7 @@ impl BearerMiddleware {
 
 /// Whether a request to this URL gets the token.
 pub(crate) fn serves(origins: &Origins, url: &Url) -> bool {
-    url.host_str()
-        .is_some_and(|host| origins.contains_parts(url.scheme(), host, url.port()))
+    url.host_str().is_some_and(|host| origins.contains_parts(url.scheme(), host, url.port()))
 }
 
 impl fmt::Debug for Cells {

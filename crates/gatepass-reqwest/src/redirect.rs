@@ -30,9 +30,8 @@ pub fn redirect_policy(origins: Origins) -> Policy {
     let usual = Policy::default();
     Policy::custom(move |attempt| {
         if takes_token_along(&origins, attempt.previous(), attempt.url()) {
-            return attempt.error(
-                "not followed: reqwest would send the token to another origin; call the final URL instead",
-            );
+            return attempt
+                .error("not followed: reqwest would send the token to another origin; call the final URL instead");
         }
         usual.redirect(attempt)
     })
@@ -50,8 +49,7 @@ pub(crate) fn is_same_origin(one: &Url, other: &Url) -> bool {
 }
 
 fn is_same_host(one: &Url, other: &Url) -> bool {
-    one.host_str() == other.host_str()
-        && one.port_or_known_default() == other.port_or_known_default()
+    one.host_str() == other.host_str() && one.port_or_known_default() == other.port_or_known_default()
 }
 
 #[cfg(test)]
@@ -70,16 +68,8 @@ mod tests {
         let api = "https://api.example.com:8443/a";
         assert!(!leaks(&[api, "https://api.example.com:8443/b"]));
         assert!(!leaks(&[api, "https://cdn.example/1"]));
-        assert!(leaks(&[
-            api,
-            "https://cdn.example/1",
-            "https://cdn.example/2"
-        ]));
-        assert!(!leaks(&[
-            api,
-            "https://cdn.example/1",
-            "https://other.example/2"
-        ]));
+        assert!(leaks(&[api, "https://cdn.example/1", "https://cdn.example/2"]));
+        assert!(!leaks(&[api, "https://cdn.example/1", "https://other.example/2"]));
         assert!(!leaks(&[api, "https://cdn.example/1", api]));
         assert!(!leaks(&[api, "https://cdn.example/1", api, api]));
     }
@@ -92,10 +82,6 @@ mod tests {
 
     #[test]
     fn x3_chains_that_start_elsewhere_are_not_judged() {
-        assert!(!leaks(&[
-            "http://www.example",
-            "https://www.example/",
-            "https://www.example/en"
-        ]));
+        assert!(!leaks(&["http://www.example", "https://www.example/", "https://www.example/en"]));
     }
 }

@@ -11,12 +11,7 @@ use crate::{bearer::BearerMiddleware, redirect::is_same_origin};
 
 #[async_trait]
 impl Middleware for BearerMiddleware {
-    async fn handle(
-        &self,
-        mut request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> Result<Response> {
+    async fn handle(&self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
         if !self.serves(request.url()) {
             return next.run(request, extensions).await;
         }
@@ -24,25 +19,19 @@ impl Middleware for BearerMiddleware {
         let mut attempts = Attempts::start();
         loop {
             // What is sent is gone: the copy comes first (A6).
-            let copy = self
-                .retry_rules()
-                .and_then(|rules| Some((rules, request.try_clone()?)));
+            let copy = self.retry_rules().and_then(|rules| Some((rules, request.try_clone()?)));
             let Some((rules, again)) = copy else {
                 let origin = request.url().clone();
                 return self.attempt(request, &origin, extensions, next).await;
             };
-            let mut result = self
-                .attempt(request, again.url(), extensions, next.clone())
-                .await;
+            let mut result = self.attempt(request, again.url(), extensions, next.clone()).await;
             let decision = match &result {
                 Ok(response) => {
                     let refused = response.extensions().get::<Refused>();
                     let outcome = Outcome::of(response.status(), response.headers(), refused);
                     attempts.next(rules, facts, outcome)
                 }
-                Err(error) if is_transport_error(error) => {
-                    attempts.next(rules, facts, Outcome::TransportError)
-                }
+                Err(error) if is_transport_error(error) => attempts.next(rules, facts, Outcome::TransportError),
                 Err(_) => return result,
             };
             match decision {
@@ -80,19 +69,14 @@ impl BearerMiddleware {
         }
         let cell = self.cell(&request, extensions).map_err(Error::middleware)?;
         let token = cell.get().await.map_err(Error::middleware)?;
-        request
-            .headers_mut()
-            .insert(header::AUTHORIZATION, token.header_value().clone());
+        request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
         let mut response = next.run(request, extensions).await?;
         // Where a redirect led elsewhere, the token was not sent and cannot have been refused (A3).
         if let Some(refused) = Refused::read(response.status(), response.headers(), &token)
             && is_same_origin(response.url(), origin)
         {
             if refused.token_is_bad() && cell.reject(&token) {
-                tracing::debug!(
-                    generation = token.generation(),
-                    "the token was refused and dropped"
-                );
+                tracing::debug!(generation = token.generation(), "the token was refused and dropped");
             }
             response.extensions_mut().insert(refused);
         }

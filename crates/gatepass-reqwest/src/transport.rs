@@ -41,8 +41,7 @@ impl Transport {
     /// Misconfigured, when reqwest cannot build it.
     pub fn from_builder(builder: ClientBuilder) -> Result<Self, Error> {
         let client = builder.redirect(Policy::none()).build().map_err(|error| {
-            Error::misconfigured("the reqwest client for the token endpoint cannot be built")
-                .with_source(error)
+            Error::misconfigured("the reqwest client for the token endpoint cannot be built").with_source(error)
         })?;
         Ok(Self(client))
     }
@@ -69,10 +68,7 @@ impl Service<Request<Body>> for Transport {
     fn call(&mut self, request: Request<Body>) -> ResponseFuture {
         let request = request.map(Body::into_bytes);
         ResponseFuture(match reqwest::Request::try_from(request) {
-            Ok(request) => State::Sent {
-                https: request.url().scheme() == "https",
-                response: self.0.call(request),
-            },
+            Ok(request) => State::Sent { https: request.url().scheme() == "https", response: self.0.call(request) },
             Err(error) => State::Failed(Some(error)),
         })
     }
@@ -93,10 +89,7 @@ impl fmt::Debug for Transport {
 pub struct ResponseFuture(State);
 
 enum State {
-    Sent {
-        https: bool,
-        response: <Client as Service<reqwest::Request>>::Future,
-    },
+    Sent { https: bool, response: <Client as Service<reqwest::Request>>::Future },
     Failed(Option<reqwest::Error>),
 }
 
@@ -107,10 +100,7 @@ impl Future for ResponseFuture {
         match &mut self.0 {
             State::Sent { https, response } => {
                 let https = *https;
-                Pin::new(response)
-                    .poll(cx)
-                    .map_ok(Into::into)
-                    .map_err(|error| explain(error, https))
+                Pin::new(response).poll(cx).map_ok(Into::into).map_err(|error| explain(error, https))
             }
             State::Failed(error) => Poll::Ready(Err(match error.take() {
                 Some(error) => explain(error, false),
@@ -176,9 +166,7 @@ mod tests {
     #[tokio::test]
     async fn x5_an_error_shows_no_secret_of_the_url() {
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let request = Request::post("http://user:hunter2@127.0.0.1:1/token?key=hunter3")
-            .body(Body::default())
-            .unwrap();
+        let request = Request::post("http://user:hunter2@127.0.0.1:1/token?key=hunter3").body(Body::default()).unwrap();
         let error = Transport::new().unwrap().call(request).await.unwrap_err();
         let shown = format!("{error} {error:?}");
         assert!(shown.contains("http://127.0.0.1:1/token"), "{shown}");

@@ -31,22 +31,14 @@ pub(crate) enum Body {
     /// All of it.
     Whole(Bytes),
     /// A part of what the head promised, then the connection closes.
-    Torn {
-        promised: u64,
-        part: Option<Bytes>,
-        flushed: bool,
-    },
+    Torn { promised: u64, part: Option<Bytes>, flushed: bool },
     /// So many bytes more of a page, streamed: the head does not say how many.
     Page { left: usize },
 }
 
 impl Body {
     pub(crate) fn torn(whole: &Bytes) -> Self {
-        Self::Torn {
-            promised: whole.len() as u64,
-            part: Some(whole.slice(..whole.len() / 2)),
-            flushed: false,
-        }
+        Self::Torn { promised: whole.len() as u64, part: Some(whole.slice(..whole.len() / 2)), flushed: false }
     }
 }
 
@@ -54,10 +46,7 @@ impl http_body::Body for Body {
     type Data = Bytes;
     type Error = Dropped;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Dropped>>> {
         match self.get_mut() {
             Self::Whole(bytes) if bytes.is_empty() => Poll::Ready(None),
             Self::Whole(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
@@ -109,9 +98,7 @@ pub(crate) async fn read(body: Incoming, most: usize) -> Option<Bytes> {
 pub(crate) fn too_large() -> Response<Body> {
     let mut response = Response::new(Body::Whole(Bytes::new()));
     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-    response
-        .headers_mut()
-        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
 }
 

@@ -48,22 +48,12 @@ impl Challenge {
             Self::Bearer => &["Bearer"],
             Self::InvalidToken => &[INVALID_TOKEN],
             Self::LowerCase => &[r#"bearer error="invalid_token""#],
-            Self::Compact => {
-                &[r#"Bearer realm="a,b",error=invalid_token,error_description="gone""#]
-            }
-            Self::OneLine => {
-                &[r#"Basic realm="testkit", Bearer error="invalid_token", Other abc123=="#]
-            }
-            Self::SeveralLines => &[
-                r#"Basic realm="testkit""#,
-                r#"Bearer error="invalid_token""#,
-                "Other abc123==",
-            ],
+            Self::Compact => &[r#"Bearer realm="a,b",error=invalid_token,error_description="gone""#],
+            Self::OneLine => &[r#"Basic realm="testkit", Bearer error="invalid_token", Other abc123=="#],
+            Self::SeveralLines => &[r#"Basic realm="testkit""#, r#"Bearer error="invalid_token""#, "Other abc123=="],
             Self::InsufficientScope(scope) => {
                 let scope = quoted(scope);
-                return vec![format!(
-                    "Bearer error=\"insufficient_scope\", scope={scope}"
-                )];
+                return vec![format!("Bearer error=\"insufficient_scope\", scope={scope}")];
             }
             Self::InsufficientUserAuthentication(acr_values) => {
                 let acr_values = quoted(acr_values);
@@ -81,7 +71,8 @@ impl Challenge {
     }
 }
 
-const INVALID_TOKEN: &str = r#"Bearer realm="testkit", error="invalid_token", error_description="expired, revoked or never issued""#;
+const INVALID_TOKEN: &str =
+    r#"Bearer realm="testkit", error="invalid_token", error_description="expired, revoked or never issued""#;
 
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))

@@ -78,8 +78,7 @@ impl Failure {
     ///
     /// When the status is not between 200 and 999.
     pub fn json(status: u16, body: &str) -> Self {
-        Self::fixed(status_code(status), Bytes::copy_from_slice(body.as_bytes()))
-            .content_type("application/json")
+        Self::fixed(status_code(status), Bytes::copy_from_slice(body.as_bytes())).content_type("application/json")
     }
 
     /// A page for people, as proxies send them; with 200 it is a captive portal's.
@@ -89,21 +88,15 @@ impl Failure {
     /// When the status is not between 200 and 999.
     pub fn html(status: u16) -> Self {
         let page = "<!doctype html><title>Error</title><h1>Something went wrong</h1>";
-        Self::fixed(status_code(status), Bytes::from_static(page.as_bytes()))
-            .content_type("text/html; charset=utf-8")
+        Self::fixed(status_code(status), Bytes::from_static(page.as_bytes())).content_type("text/html; charset=utf-8")
     }
 
     /// A refusal with a challenge: 401, or 403 for [`Challenge::InsufficientScope`].
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "callers write the variant in place"
-    )]
+    #[expect(clippy::needless_pass_by_value, reason = "callers write the variant in place")]
     pub fn challenge(challenge: Challenge) -> Self {
         let mut failure = Self::fixed(challenge.status(), Bytes::new());
         for line in challenge.lines() {
-            failure
-                .headers
-                .append(header::WWW_AUTHENTICATE, header_value(&line));
+            failure.headers.append(header::WWW_AUTHENTICATE, header_value(&line));
         }
         failure
     }
@@ -129,11 +122,7 @@ impl Failure {
     ///
     /// When the status is not between 200 and 999.
     pub fn oversize(status: u16, bytes: usize) -> Self {
-        Self::new(Kind::Oversize {
-            status: status_code(status),
-            bytes,
-        })
-        .content_type("text/html; charset=utf-8")
+        Self::new(Kind::Oversize { status: status_code(status), bytes }).content_type("text/html; charset=utf-8")
     }
 
     /// The connection closes and nothing is answered.
@@ -150,10 +139,9 @@ impl Failure {
 
     /// How gRPC refuses: HTTP 200 and the status in the head; 16 is "unauthenticated".
     pub fn grpc_status(code: u32) -> Self {
-        Self::status(200).content_type("application/grpc").header(
-            HeaderName::from_static("grpc-status"),
-            HeaderValue::from(code),
-        )
+        Self::status(200)
+            .content_type("application/grpc")
+            .header(HeaderName::from_static("grpc-status"), HeaderValue::from(code))
     }
 
     /// The server's own answer, but late: the request is processed when it arrives and answered after this time.
@@ -229,11 +217,7 @@ impl Failure {
     }
 
     /// The answer of a server whose clock shows `now` and whose own answer, if it made one, would be `own`.
-    pub(crate) fn answer(
-        &self,
-        own: Option<Response<Bytes>>,
-        now: SystemTime,
-    ) -> Result<Response<Body>, Dropped> {
+    pub(crate) fn answer(&self, own: Option<Response<Bytes>>, now: SystemTime) -> Result<Response<Body>, Dropped> {
         let own = own.unwrap_or_else(sample);
         let mut response = match &self.kind {
             Kind::Own => own.map(Body::Whole),
@@ -253,9 +237,7 @@ impl Failure {
         response.headers_mut().remove(header::CONTENT_LENGTH);
         response.headers_mut().remove(header::TRANSFER_ENCODING);
         if let Some(retry_after) = &self.retry_after {
-            response
-                .headers_mut()
-                .insert(header::RETRY_AFTER, retry_after.header(now));
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after.header(now));
         }
         Ok(response)
     }
@@ -265,13 +247,7 @@ impl Failure {
     }
 
     fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            headers: HeaderMap::new(),
-            retry_after: None,
-            delay: Duration::ZERO,
-            after_processing: false,
-        }
+        Self { kind, headers: HeaderMap::new(), retry_after: None, delay: Duration::ZERO, after_processing: false }
     }
 
     fn content_type(self, value: &'static str) -> Self {

@@ -80,10 +80,7 @@ impl<T: Clone> Journal<T> {
 impl<T> Default for Journal<T> {
     fn default() -> Self {
         Self {
-            kept: Mutex::new(Kept {
-                entries: VecDeque::new(),
-                most: 10_000,
-            }),
+            kept: Mutex::new(Kept { entries: VecDeque::new(), most: 10_000 }),
             arrived: watch::Sender::new(0),
             under_way: Arc::default(),
         }

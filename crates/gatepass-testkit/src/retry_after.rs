@@ -37,10 +37,7 @@ impl RetryAfter {
 
 /// The text as a header; what cannot stand in one is left out.
 pub(crate) fn header_value(text: &str) -> HeaderValue {
-    let allowed: Vec<u8> = text
-        .bytes()
-        .filter(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f))
-        .collect();
+    let allowed: Vec<u8> = text.bytes().filter(|&byte| byte == b'\t' || (byte >= 0x20 && byte != 0x7f)).collect();
     HeaderValue::from_bytes(&allowed).unwrap_or(HeaderValue::from_static(""))
 }
 
@@ -54,14 +51,11 @@ pub(crate) fn http_date(at: SystemTime) -> String {
 }
 
 pub(crate) fn seconds_rounded_up(time: Duration) -> u64 {
-    time.as_secs()
-        .saturating_add(u64::from(time.subsec_nanos() > 0))
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0))
 }
 
 fn date(now: SystemTime, wait: Duration) -> String {
-    let since = now
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let seconds = seconds_rounded_up(since.saturating_add(wait)).min(LAST_DATE);
     http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
 }
@@ -77,25 +71,13 @@ fn rfc850(date: &str) -> String {
         "Sat" => "Saturday",
         _ => "Sunday",
     };
-    format!(
-        "{weekday}, {}-{}-{} {} GMT",
-        &date[5..7],
-        &date[8..11],
-        &date[14..16],
-        &date[17..25]
-    )
+    format!("{weekday}, {}-{}-{} {} GMT", &date[5..7], &date[8..11], &date[14..16], &date[17..25])
 }
 
 /// From `Fri, 31 Dec 1999 23:59:59 GMT` to `Fri Dec 31 23:59:59 1999`; the day is padded with a space.
 fn asctime(date: &str) -> String {
     let day = date[5..7].trim_start_matches('0');
-    format!(
-        "{} {} {day:>2} {} {}",
-        &date[..3],
-        &date[8..11],
-        &date[17..25],
-        &date[12..16]
-    )
+    format!("{} {} {day:>2} {} {}", &date[..3], &date[8..11], &date[17..25], &date[12..16])
 }
 
 #[cfg(test)]
@@ -111,42 +93,21 @@ mod tests {
 
     #[test]
     fn the_rfc_s_example_is_written_in_all_three_forms() {
-        assert_eq!(
-            shown(&RetryAfter::Date(WAIT)),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
-        assert_eq!(
-            shown(&RetryAfter::Rfc850(WAIT)),
-            "Sunday, 06-Nov-94 08:49:37 GMT"
-        );
-        assert_eq!(
-            shown(&RetryAfter::Asctime(WAIT)),
-            "Sun Nov  6 08:49:37 1994"
-        );
+        assert_eq!(shown(&RetryAfter::Date(WAIT)), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(shown(&RetryAfter::Rfc850(WAIT)), "Sunday, 06-Nov-94 08:49:37 GMT");
+        assert_eq!(shown(&RetryAfter::Asctime(WAIT)), "Sun Nov  6 08:49:37 1994");
     }
 
     #[test]
     fn a_date_is_never_earlier_than_the_wait() {
         let wait = Duration::from_millis(36_001);
-        assert_eq!(
-            shown(&RetryAfter::Date(wait)),
-            "Sun, 06 Nov 1994 08:49:37 GMT"
-        );
+        assert_eq!(shown(&RetryAfter::Date(wait)), "Sun, 06 Nov 1994 08:49:37 GMT");
     }
 
     #[test]
     fn absurd_waits_are_written_without_a_panic() {
-        assert_eq!(
-            shown(&RetryAfter::Date(Duration::MAX)),
-            "Fri, 31 Dec 9999 23:59:59 GMT"
-        );
-        assert_eq!(
-            shown(&RetryAfter::Seconds(u64::MAX)),
-            "18446744073709551615"
-        );
-        assert_eq!(
-            shown(&RetryAfter::Raw("-1\r\nevil: yes".to_owned())),
-            "-1evil: yes"
-        );
+        assert_eq!(shown(&RetryAfter::Date(Duration::MAX)), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(shown(&RetryAfter::Seconds(u64::MAX)), "18446744073709551615");
+        assert_eq!(shown(&RetryAfter::Raw("-1\r\nevil: yes".to_owned())), "-1evil: yes");
     }
 }

@@ -28,10 +28,7 @@ struct Orders {
 
 impl Default for Script {
     fn default() -> Self {
-        Self {
-            orders: Mutex::default(),
-            held: watch::Sender::new(false),
-        }
+        Self { orders: Mutex::default(), held: watch::Sender::new(false) }
     }
 }
 
@@ -98,11 +95,7 @@ impl Script {
         let seconds = lock(&self.orders).skew_seconds;
         let skew = Duration::from_secs(seconds.unsigned_abs());
         let now = SystemTime::now();
-        let skewed = if seconds < 0 {
-            now.checked_sub(skew)
-        } else {
-            now.checked_add(skew)
-        };
+        let skewed = if seconds < 0 { now.checked_sub(skew) } else { now.checked_add(skew) };
         skewed.unwrap_or(now)
     }
 

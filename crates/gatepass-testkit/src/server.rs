@@ -51,11 +51,7 @@ impl Server {
         let address = listener.local_addr()?;
         let connections = Arc::<Connections>::default();
         let accepting = tokio::spawn(accept(listener, service, Arc::clone(&connections)));
-        Ok(Self {
-            address,
-            accepting: Mutex::new(Some(accepting)),
-            connections,
-        })
+        Ok(Self { address, accepting: Mutex::new(Some(accepting)), connections })
     }
 
     /// Closes the port and every connection; both are gone when this returns.
@@ -128,10 +124,7 @@ async fn serve(stream: TcpStream, service: Arc<impl Answers>) {
     // The answers bring their own Date, which may be wrong on command.
     let _ = http1::Builder::new()
         .auto_date_header(false)
-        .serve_connection(
-            TokioIo::new(stream),
-            service_fn(move |request| Arc::clone(&service).answer(request)),
-        )
+        .serve_connection(TokioIo::new(stream), service_fn(move |request| Arc::clone(&service).answer(request)))
         .await;
 }
 
@@ -164,8 +157,7 @@ impl Gauge {
 
     /// Counts from here; those inside now still count as inside.
     pub(crate) fn reset(&self) {
-        self.most
-            .store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.most.store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
         self.ever.store(0, Ordering::Relaxed);
     }
 }

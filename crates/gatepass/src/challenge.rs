@@ -90,10 +90,7 @@ impl Challenges {
             return true;
         }
         let ours = self.iter().filter(|challenge| challenge.is_scheme(scheme));
-        matches!(
-            ours.map(Verdict::of).max(),
-            Some(Verdict::Silent | Verdict::InvalidToken)
-        )
+        matches!(ours.map(Verdict::of).max(), Some(Verdict::Silent | Verdict::InvalidToken))
     }
 
     /// The challenges in the order they were sent.
@@ -156,9 +153,7 @@ impl Challenge {
 
     /// The parameters as name and value, names as they were written, in the order they were sent.
     pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.params
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+        self.params.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// `error`: why the request was refused (RFC 6750 §3). None when the server saw no credentials, or says nothing.
@@ -190,10 +185,7 @@ impl Challenge {
     /// beyond [`u32::MAX`], which demands nothing.
     pub fn max_age(&self) -> Option<Duration> {
         let digits = self.param("max_age")?;
-        let seconds: u32 = digits
-            .bytes()
-            .all(|b| b.is_ascii_digit())
-            .then(|| digits.parse().ok())??;
+        let seconds: u32 = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())??;
         Some(Duration::from_secs(seconds.into()))
     }
 
@@ -204,9 +196,7 @@ impl Challenge {
 
     /// `algs`: the algorithms that a DPoP proof may be signed with (RFC 9449 §7.1). Nothing when the server names none.
     pub fn algs(&self) -> impl Iterator<Item = &str> {
-        self.param("algs")
-            .unwrap_or_default()
-            .split_ascii_whitespace()
+        self.param("algs").unwrap_or_default().split_ascii_whitespace()
     }
 }
 

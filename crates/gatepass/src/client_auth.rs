@@ -37,42 +37,22 @@ impl ClientAuth {
     /// Identifier and secret are form-urlencoded first, as RFC 6749 section 2.3.1 says; for a server that does not decode
     /// them, use [`basic_unencoded`](Self::basic_unencoded). It makes no difference to letters, digits, `-`, `.`, `_`.
     pub fn basic(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
-        Self {
-            id: id.into(),
-            method: Method::Basic {
-                secret: secret.into(),
-                encoded: true,
-            },
-        }
+        Self { id: id.into(), method: Method::Basic { secret: secret.into(), encoded: true } }
     }
 
     /// The same for servers that take identifier and secret as they are.
     pub fn basic_unencoded(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
-        Self {
-            id: id.into(),
-            method: Method::Basic {
-                secret: secret.into(),
-                encoded: false,
-            },
-        }
+        Self { id: id.into(), method: Method::Basic { secret: secret.into(), encoded: false } }
     }
 
     /// In the body, `client_secret_post`: for servers that cannot do better.
     pub fn post(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
-        Self {
-            id: id.into(),
-            method: Method::Post {
-                secret: secret.into(),
-            },
-        }
+        Self { id: id.into(), method: Method::Post { secret: secret.into() } }
     }
 
     /// Not at all: a public client, which only names itself.
     pub fn none(id: impl Into<String>) -> Self {
-        Self {
-            id: id.into(),
-            method: Method::None,
-        }
+        Self { id: id.into(), method: Method::None }
     }
 
     /// The client identifier.
@@ -108,10 +88,7 @@ impl ClientAuth {
     pub(crate) fn apply(&self, form: &mut Form, headers: &mut HeaderMap) -> Result<(), Error> {
         match &self.method {
             Method::Basic { secret, encoded } => {
-                headers.insert(
-                    header::AUTHORIZATION,
-                    basic(&self.id, secret.expose(), *encoded)?,
-                );
+                headers.insert(header::AUTHORIZATION, basic(&self.id, secret.expose(), *encoded)?);
             }
             Method::Post { secret } => {
                 form.push("client_id", self.id.as_str());
@@ -136,9 +113,8 @@ fn basic(id: &str, secret: &str, encoded: bool) -> Result<HeaderValue, Error> {
         pair.push_str(secret);
     }
     let value = Zeroizing::new(format!("Basic {}", STANDARD.encode(pair.as_bytes())));
-    let mut value = HeaderValue::from_str(&value).map_err(|_| {
-        Error::misconfigured("client identifier and secret do not fit into a header")
-    })?;
+    let mut value = HeaderValue::from_str(&value)
+        .map_err(|_| Error::misconfigured("client identifier and secret do not fit into a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -151,10 +127,7 @@ impl fmt::Debug for ClientAuth {
             Method::Post { .. } => "client_secret_post",
             Method::None => "none",
         };
-        f.debug_struct("ClientAuth")
-            .field("id", &self.id)
-            .field("method", &method)
-            .finish()
+        f.debug_struct("ClientAuth").field("id", &self.id).field("method", &method).finish()
     }
 }
 
@@ -167,41 +140,26 @@ mod tests {
         client.apply(&mut form, &mut headers).unwrap();
         let value = headers.get(header::AUTHORIZATION).unwrap();
         assert!(value.is_sensitive());
-        assert!(
-            form.encode().expose().is_empty(),
-            "one method, never two (6749-1)"
-        );
+        assert!(form.encode().expose().is_empty(), "one method, never two (6749-1)");
         let encoded = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
         String::from_utf8(STANDARD.decode(encoded).unwrap()).unwrap()
     }
 
     #[test]
     fn rfc6749_2_basic_encodes_identifier_and_secret_first() {
-        assert_eq!(
-            header(&ClientAuth::basic("a:b", "c%d+e é")),
-            "a%3Ab:c%25d%2Be+%C3%A9"
-        );
-        assert_eq!(
-            header(&ClientAuth::basic("my-client_1.0", "s3cr3t")),
-            "my-client_1.0:s3cr3t"
-        );
+        assert_eq!(header(&ClientAuth::basic("a:b", "c%d+e é")), "a%3Ab:c%25d%2Be+%C3%A9");
+        assert_eq!(header(&ClientAuth::basic("my-client_1.0", "s3cr3t")), "my-client_1.0:s3cr3t");
     }
 
     #[test]
     fn rfc6749_2_the_switch_for_lax_servers_sends_them_as_they_are() {
-        assert_eq!(
-            header(&ClientAuth::basic_unencoded("a", "c%d+e")),
-            "a:c%d+e"
-        );
+        assert_eq!(header(&ClientAuth::basic_unencoded("a", "c%d+e")), "a:c%d+e");
     }
 
     #[test]
     fn rfc6749_1_post_and_none_send_no_header() {
         for (client, body) in [
-            (
-                ClientAuth::post("a b", "c&d"),
-                "client_id=a+b&client_secret=c%26d",
-            ),
+            (ClientAuth::post("a b", "c&d"), "client_id=a+b&client_secret=c%26d"),
             (ClientAuth::none("app"), "client_id=app"),
         ] {
             let (mut form, mut headers) = (Form::default(), HeaderMap::new());
@@ -214,12 +172,6 @@ mod tests {
     #[test]
     fn an_empty_identifier_or_secret_says_what_to_set() {
         assert!(ClientAuth::none("").check().unwrap_err().is_misconfigured());
-        assert!(
-            ClientAuth::basic("id", "")
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("ClientAuth::none")
-        );
+        assert!(ClientAuth::basic("id", "").check().unwrap_err().to_string().contains("ClientAuth::none"));
     }
 }

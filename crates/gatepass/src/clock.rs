@@ -78,10 +78,7 @@ struct Offsets {
 
 impl TestClock {
     /// A clock that starts now.
-    #[expect(
-        clippy::new_without_default,
-        reason = "starting a clock is an act, not a default"
-    )]
+    #[expect(clippy::new_without_default, reason = "starting a clock is an act, not a default")]
     pub fn new() -> Self {
         Self {
             shared: Arc::new(TestTime {
@@ -94,9 +91,7 @@ impl TestClock {
 
     /// The handle to give to [`Builder::clock`](crate::cell::Builder::clock).
     pub fn clock(&self) -> Clock {
-        Clock {
-            test: Some(self.clone()),
-        }
+        Clock { test: Some(self.clone()) }
     }
 
     /// Moves both clocks on, as the passing of time does.
@@ -120,39 +115,25 @@ impl TestClock {
     /// What the wall clock says.
     pub fn wall(&self) -> SystemTime {
         let offsets = self.offsets();
-        self.shared.wall_at_start + self.shared.started.elapsed() + offsets.wall_ahead
-            - offsets.wall_behind
+        self.shared.wall_at_start + self.shared.started.elapsed() + offsets.wall_ahead - offsets.wall_behind
     }
 
     fn tick(&self) -> Tick {
-        Tick::START
-            .plus(Duration::from_secs(1) + self.shared.started.elapsed() + self.offsets().monotonic)
+        Tick::START.plus(Duration::from_secs(1) + self.shared.started.elapsed() + self.offsets().monotonic)
     }
 
     fn offsets(&self) -> Offsets {
-        *self
-            .shared
-            .offsets
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        *self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut Offsets)) {
-        change(
-            &mut self
-                .shared
-                .offsets
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        change(&mut self.shared.offsets.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
 
 impl fmt::Debug for TestClock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TestClock")
-            .field("wall", &self.wall())
-            .finish_non_exhaustive()
+        f.debug_struct("TestClock").field("wall", &self.wall()).finish_non_exhaustive()
     }
 }
 
@@ -169,11 +150,7 @@ impl Tick {
 
     /// How long after `earlier` this is; zero if it is not.
     pub(crate) fn since(self, earlier: Self) -> Duration {
-        if self.0 > earlier.0 {
-            self.0.duration_since(earlier.0).into()
-        } else {
-            Duration::ZERO
-        }
+        if self.0 > earlier.0 { self.0.duration_since(earlier.0).into() } else { Duration::ZERO }
     }
 
     #[inline]

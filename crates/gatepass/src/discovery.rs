@@ -51,12 +51,7 @@ impl AuthorizationServer {
     }
 
     fn at(location: Location) -> Self {
-        Self {
-            location,
-            plain_http: false,
-            named: None,
-            accepted_issuer: None,
-        }
+        Self { location, plain_http: false, named: None, accepted_issuer: None }
     }
 
     /// Says which issuer a token endpoint told by its URL belongs to: token sets are kept under its name, and a refresh token that
@@ -95,9 +90,7 @@ impl AuthorizationServer {
             Location::Issuer(issuer) => {
                 let uri = self.safe("issuer", issuer)?;
                 if uri.query().is_some() {
-                    return Err(Error::misconfigured(format!(
-                        "the issuer `{issuer}` has a query: an issuer has none"
-                    )));
+                    return Err(Error::misconfigured(format!("the issuer `{issuer}` has a query: an issuer has none")));
                 }
                 Ok(())
             }
@@ -111,9 +104,7 @@ impl AuthorizationServer {
         };
         let issuer = issuer.strip_suffix('/').unwrap_or(issuer);
         let after_scheme = issuer.find("://").map_or(0, |at| at + 3);
-        let path = issuer[after_scheme..]
-            .find('/')
-            .map_or(issuer.len(), |at| after_scheme + at);
+        let path = issuer[after_scheme..].find('/').map_or(issuer.len(), |at| after_scheme + at);
         let (host, path) = issuer.split_at(path);
         let mut urls = vec![
             format!("{host}/.well-known/oauth-authorization-server{path}"),
@@ -140,19 +131,13 @@ impl AuthorizationServer {
         };
         let named = metadata.issuer;
         if named != *asked && self.accepted_issuer.as_ref() != Some(&named) {
-            let named: String = named
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(200)
-                .collect();
+            let named: String = named.chars().filter(|c| !c.is_control()).take(200).collect();
             return Err(Error::misconfigured(format!(
                 "the metadata of issuer `{asked}` names `{named}`: configure the issuer exactly as the server writes it"
             )));
         }
         let Some(token_endpoint) = metadata.token_endpoint else {
-            return Err(Error::misconfigured(format!(
-                "the metadata of issuer `{asked}` names no token endpoint"
-            )));
+            return Err(Error::misconfigured(format!("the metadata of issuer `{asked}` names no token endpoint")));
         };
         self.safe("token endpoint", &token_endpoint)?;
         Ok((named, token_endpoint))
@@ -161,15 +146,10 @@ impl AuthorizationServer {
     fn safe(&self, what: &str, url: &str) -> Result<Uri, Error> {
         let shown: String = url.chars().filter(|c| !c.is_control()).take(200).collect();
         let shown = shown.rsplit('@').next().unwrap_or_default();
-        let wrong =
-            |why: &str| Error::misconfigured(format!("the {what} `{shown}` cannot be used: {why}"));
-        let uri: Uri = url
-            .parse()
-            .map_err(|_| wrong("write a whole URL, like https://auth.example.com/token"))?;
+        let wrong = |why: &str| Error::misconfigured(format!("the {what} `{shown}` cannot be used: {why}"));
+        let uri: Uri = url.parse().map_err(|_| wrong("write a whole URL, like https://auth.example.com/token"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(wrong(
-                "write a whole URL, like https://auth.example.com/token",
-            ));
+            return Err(wrong("write a whole URL, like https://auth.example.com/token"));
         };
         if url.contains('#') {
             return Err(wrong("it has a fragment (#)"));
@@ -180,9 +160,7 @@ impl AuthorizationServer {
         match scheme {
             "https" => Ok(uri),
             "http" if self.plain_http || is_loopback(authority.host()) => Ok(uri),
-            "http" => Err(wrong(
-                "plain http is for loopback addresses only; use https",
-            )),
+            "http" => Err(wrong("plain http is for loopback addresses only; use https")),
             _ => Err(wrong("its scheme has to be https")),
         }
     }
@@ -194,17 +172,8 @@ mod tests {
 
     const ISSUER: &str = "https://auth.example.com/tenant";
 
-    fn read(
-        server: &AuthorizationServer,
-        issuer: &str,
-        token_endpoint: &str,
-    ) -> Result<(String, String), Error> {
-        server
-            .read(
-                format!(r#"{{"issuer":"{issuer}","token_endpoint":"{token_endpoint}","x":1}}"#)
-                    .as_bytes(),
-            )
-            .unwrap()
+    fn read(server: &AuthorizationServer, issuer: &str, token_endpoint: &str) -> Result<(String, String), Error> {
+        server.read(format!(r#"{{"issuer":"{issuer}","token_endpoint":"{token_endpoint}","x":1}}"#).as_bytes()).unwrap()
     }
 
     #[test]
@@ -215,10 +184,7 @@ mod tests {
             "https://auth.example.com/.well-known/openid-configuration/tenant",
         ];
         assert_eq!(AuthorizationServer::issuer(ISSUER).well_known(), with_path);
-        assert_eq!(
-            AuthorizationServer::issuer("https://auth.example.com/tenant/").well_known(),
-            with_path
-        );
+        assert_eq!(AuthorizationServer::issuer("https://auth.example.com/tenant/").well_known(), with_path);
         assert_eq!(
             AuthorizationServer::issuer("https://auth.example.com").well_known(),
             [
@@ -239,10 +205,7 @@ mod tests {
             "http://x",
         ] {
             let error = read(&server, other, "https://auth.example.com/token").unwrap_err();
-            assert!(
-                error.is_misconfigured() && error.to_string().contains(other),
-                "{error}"
-            );
+            assert!(error.is_misconfigured() && error.to_string().contains(other), "{error}");
             let told_so = AuthorizationServer::issuer(ISSUER).dangerous_accept_issuer(other);
             assert!(read(&told_so, other, "https://auth.example.com/token").is_ok());
         }
@@ -254,12 +217,7 @@ mod tests {
         for body in ["", "<html>", "[]", "{}", r#"{"issuer":7}"#] {
             assert!(server.read(body.as_bytes()).is_none(), "{body}");
         }
-        assert!(
-            server
-                .read(format!(r#"{{"issuer":"{ISSUER}"}}"#).as_bytes())
-                .unwrap()
-                .is_err()
-        );
+        assert!(server.read(format!(r#"{{"issuer":"{ISSUER}"}}"#).as_bytes()).unwrap().is_err());
     }
 
     #[test]
@@ -270,10 +228,7 @@ mod tests {
             "http://[::1]/token",
             "http://localhost/t",
         ] {
-            assert!(
-                AuthorizationServer::token_endpoint(good).check().is_ok(),
-                "{good}"
-            );
+            assert!(AuthorizationServer::token_endpoint(good).check().is_ok(), "{good}");
         }
         for (bad, hint) in [
             ("http://auth.example.com/token", "https"),
@@ -284,13 +239,8 @@ mod tests {
             ("ftp://auth.example.com/", "https"),
             ("https://auth example.com/", "whole"),
         ] {
-            let error = AuthorizationServer::token_endpoint(bad)
-                .check()
-                .unwrap_err();
-            assert!(
-                error.is_misconfigured() && error.to_string().contains(hint),
-                "{bad}: {error}"
-            );
+            let error = AuthorizationServer::token_endpoint(bad).check().unwrap_err();
+            assert!(error.is_misconfigured() && error.to_string().contains(hint), "{bad}: {error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
         assert!(
@@ -299,16 +249,8 @@ mod tests {
                 .check()
                 .is_ok()
         );
-        assert!(
-            AuthorizationServer::issuer("https://auth.example.com?x=1")
-                .check()
-                .is_err()
-        );
-        let found = read(
-            &AuthorizationServer::issuer(ISSUER),
-            ISSUER,
-            "http://auth.example.com/token",
-        );
+        assert!(AuthorizationServer::issuer("https://auth.example.com?x=1").check().is_err());
+        let found = read(&AuthorizationServer::issuer(ISSUER), ISSUER, "http://auth.example.com/token");
         assert!(found.unwrap_err().is_misconfigured());
     }
 }

@@ -63,10 +63,8 @@ impl Origins {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let origins: Arc<[Origin]> = origins
-            .into_iter()
-            .map(|origin| Origin::new(origin.as_ref(), plain_http))
-            .collect::<Result<_, _>>()?;
+        let origins: Arc<[Origin]> =
+            origins.into_iter().map(|origin| Origin::new(origin.as_ref(), plain_http)).collect::<Result<_, _>>()?;
         if origins.is_empty() {
             return Err(Error::misconfigured(
                 "no origin was given, so no request would get the token: name at least one, like https://api.example.com",
@@ -83,11 +81,8 @@ impl Origins {
         };
         // To take an authority apart costs more than all else that `Bearer` does; first see whether it has to be.
         let written = authority.as_str();
-        self.0
-            .iter()
-            .any(|origin| origin.is_written(scheme, written))
-            || has_sound_port(authority)
-                && self.contains_parts(scheme, authority.host(), authority.port_u16())
+        self.0.iter().any(|origin| origin.is_written(scheme, written))
+            || has_sound_port(authority) && self.contains_parts(scheme, authority.host(), authority.port_u16())
     }
 
     /// The same for a URL that was taken apart by another parser. An IPv6 host stands in brackets.
@@ -103,13 +98,9 @@ impl Origin {
             let shown: String = text.chars().filter(|c| !c.is_control()).take(100).collect();
             // What stands before an @ may be a password.
             let shown = shown.rsplit('@').next().unwrap_or_default();
-            Error::misconfigured(format!(
-                "`{shown}` is not an origin that may get a token: {why}"
-            ))
+            Error::misconfigured(format!("`{shown}` is not an origin that may get a token: {why}"))
         };
-        let uri: Uri = text
-            .parse()
-            .map_err(|_| wrong("write scheme and host, like https://api.example.com"))?;
+        let uri: Uri = text.parse().map_err(|_| wrong("write scheme and host, like https://api.example.com"))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
             return Err(wrong("write the scheme too, like https://api.example.com"));
         };
@@ -117,9 +108,7 @@ impl Origin {
             return Err(wrong("leave out user name and password"));
         }
         if !matches!(uri.path(), "" | "/") || uri.query().is_some() {
-            return Err(wrong(
-                "leave out path and query: a token is for a whole origin",
-            ));
+            return Err(wrong("leave out path and query: a token is for a whole origin"));
         }
         let https = scheme.eq_ignore_ascii_case("https");
         if !https && !scheme.eq_ignore_ascii_case("http") {
@@ -129,24 +118,13 @@ impl Origin {
             return Err(wrong("write a host and, if needed, a port up to 65535"));
         }
         if !https && !plain_http && !is_loopback(authority.host()) {
-            return Err(wrong(
-                "plain http is for loopback addresses only; use https",
-            ));
+            return Err(wrong("plain http is for loopback addresses only; use https"));
         }
         let host = authority.host().to_ascii_lowercase();
         let (_, default_port) = scheme_of(https);
         let port = authority.port_u16().unwrap_or(default_port);
-        let usual = if port == default_port {
-            host.clone()
-        } else {
-            format!("{host}:{port}")
-        };
-        Ok(Self {
-            authority: usual.into(),
-            https,
-            host: host.into(),
-            port,
-        })
+        let usual = if port == default_port { host.clone() } else { format!("{host}:{port}") };
+        Ok(Self { authority: usual.into(), https, host: host.into(), port })
     }
 
     /// Whether this is the origin, letter by letter. If not, it may still be, written in another way.
@@ -178,10 +156,7 @@ fn has_sound_port(authority: &Authority) -> bool {
 
 /// Whether a URL's host is this machine: a loopback address, or `localhost`.
 pub(crate) fn is_loopback(host: &str) -> bool {
-    let address = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     match address.parse::<IpAddr>() {
         Ok(address) => address.to_canonical().is_loopback(),
         Err(_) => host.eq_ignore_ascii_case("localhost"),
@@ -212,9 +187,7 @@ mod tests {
     use super::*;
 
     fn contains(origin: &str, uri: &str) -> bool {
-        Origins::new([origin])
-            .unwrap()
-            .contains(&uri.parse().unwrap())
+        Origins::new([origin]).unwrap().contains(&uri.parse().unwrap())
     }
 
     #[test]
@@ -249,25 +222,14 @@ mod tests {
 
     #[test]
     fn x1_plain_http_is_for_loopback_only() {
-        for good in [
-            "http://127.0.0.1",
-            "http://127.8.9.1:81",
-            "http://[::1]:5000",
-            "http://localhost:3000/",
-        ] {
+        for good in ["http://127.0.0.1", "http://127.8.9.1:81", "http://[::1]:5000", "http://localhost:3000/"] {
             assert!(Origins::new([good]).is_ok(), "{good}");
         }
-        for bad in [
-            "http://api.example.com",
-            "http://10.0.0.1",
-            "http://localhost.evil.example",
-            "http://[2001:db8::1]",
-        ] {
+        for bad in
+            ["http://api.example.com", "http://10.0.0.1", "http://localhost.evil.example", "http://[2001:db8::1]"]
+        {
             let error = Origins::new([bad]).unwrap_err();
-            assert!(
-                error.is_misconfigured() && error.to_string().contains("https"),
-                "{error}"
-            );
+            assert!(error.is_misconfigured() && error.to_string().contains("https"), "{error}");
             assert!(Origins::dangerous_with_plain_http([bad]).is_ok(), "{bad}");
         }
     }

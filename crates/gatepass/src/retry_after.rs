@@ -51,15 +51,9 @@ impl RetryAfter {
             return None;
         }
         let dates = lines(headers, &header::DATE);
-        let sent = dates
-            .filter_map(|date| parse_date(date, now))
-            .min()
-            .unwrap_or(now);
+        let sent = dates.filter_map(|date| parse_date(date, now)).min().unwrap_or(now);
         let waits = lines(headers, &header::RETRY_AFTER);
-        waits
-            .filter_map(|wait| parse_wait(wait, sent))
-            .max()
-            .map(Self::new)
+        waits.filter_map(|wait| parse_wait(wait, sent)).max().map(Self::new)
     }
 
     /// How long to wait, counted from when the response came.
@@ -71,9 +65,7 @@ impl RetryAfter {
 /// The lines of one header, but those that hold anything outside ASCII: neither a number nor a date does.
 fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter();
-    values
-        .filter_map(|value| value.to_str().ok())
-        .map(str::trim_ascii)
+    values.filter_map(|value| value.to_str().ok()).map(str::trim_ascii)
 }
 
 fn parse_wait(value: &str, sent: SystemTime) -> Option<Duration> {
@@ -111,23 +103,14 @@ fn parse_rfc850(value: &str, now: SystemTime) -> Option<SystemTime> {
     if year.len() != 2 || date.next().is_some() {
         return None;
     }
-    let latest = now
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs()
-        .saturating_add(50 * YEAR);
+    let latest = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().saturating_add(50 * YEAR);
     let century = 19.max((1970 + latest / YEAR) / 100);
     // The estimate of the year may be one off, and so may the century at its turn.
-    [century + 1, century, century - 1]
-        .into_iter()
-        .find_map(|century| {
-            let full = format!(
-                "{}, {day} {month} {century}{year} {time}",
-                weekday.get(..3)?
-            );
-            let date = httpdate::parse_http_date(&full).ok()?;
-            (date.duration_since(UNIX_EPOCH).ok()?.as_secs() <= latest).then_some(date)
-        })
+    [century + 1, century, century - 1].into_iter().find_map(|century| {
+        let full = format!("{}, {day} {month} {century}{year} {time}", weekday.get(..3)?);
+        let date = httpdate::parse_http_date(&full).ok()?;
+        (date.duration_since(UNIX_EPOCH).ok()?.as_secs() <= latest).then_some(date)
+    })
 }
 
 #[cfg(test)]

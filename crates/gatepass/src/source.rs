@@ -35,10 +35,7 @@ pub trait TokenSource: Send + Sync + 'static {
     ///
     /// # Errors
     /// The kind of the [`Error`] decides what the cell does next: wait and try again, or report that somebody must sign in.
-    fn exchange(
-        &self,
-        current: Option<&TokenSet>,
-    ) -> impl Future<Output = Result<TokenSet, Error>> + Send;
+    fn exchange(&self, current: Option<&TokenSet>) -> impl Future<Output = Result<TokenSet, Error>> + Send;
 
     /// Whether there is something to renew `current` with. A set that cannot be renewed is used until it ends or is refused.
     fn can_renew(&self, current: &TokenSet) -> bool {
@@ -52,10 +49,7 @@ where
     F: Fn(Option<TokenSet>) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<TokenSet, Error>> + Send,
 {
-    fn exchange(
-        &self,
-        current: Option<&TokenSet>,
-    ) -> impl Future<Output = Result<TokenSet, Error>> + Send {
+    fn exchange(&self, current: Option<&TokenSet>) -> impl Future<Output = Result<TokenSet, Error>> + Send {
         self(current.cloned())
     }
 }

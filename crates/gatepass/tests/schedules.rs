@@ -9,9 +9,7 @@ use std::{
     time::Duration,
 };
 
-use gatepass::{
-    BearerLayer, BoxError, Error, Origins, RetryPolicy, TokenCell, TokenSet, clock::TestClock,
-};
+use gatepass::{BearerLayer, BoxError, Error, Origins, RetryPolicy, TokenCell, TokenSet, clock::TestClock};
 use http::{Request, Response, StatusCode};
 use proptest::prelude::*;
 use tokio::{
@@ -108,9 +106,7 @@ async fn exchange(world: Shared, current: Option<TokenSet>) -> Result<TokenSet, 
     let number = world.ends.len();
     let lifetime = world.settings.lifetime;
     world.ends.push(Instant::now() + lifetime);
-    Ok(TokenSet::new(number.to_string())
-        .refresh_token(format!("refresh-{number}"))
-        .expires_in(lifetime))
+    Ok(TokenSet::new(number.to_string()).refresh_token(format!("refresh-{number}")).expires_in(lifetime))
 }
 
 async fn api(world: Shared, request: Request<usize>) -> Result<Response<()>, BoxError> {
@@ -120,9 +116,7 @@ async fn api(world: Shared, request: Request<usize>) -> Result<Response<()>, Box
         let token = request.headers()["authorization"].to_str()?;
         let number: usize = token.strip_prefix("Bearer ").unwrap_or_default().parse()?;
         if world.ends[number] <= Instant::now() {
-            world
-                .wrong
-                .push(format!("token {number} was sent, and had ended"));
+            world.wrong.push(format!("token {number} was sent, and had ended"));
         }
         if number < world.revoked {
             let refused = world.refused.entry(*request.body()).or_default();
@@ -172,10 +166,7 @@ where
             other => Some(format!("request {number} ended in {other}")),
         },
         Err(error) => {
-            let expected = world.failures > 0
-                && error
-                    .downcast_ref::<Error>()
-                    .is_some_and(Error::is_transient);
+            let expected = world.failures > 0 && error.downcast_ref::<Error>().is_some_and(Error::is_transient);
             (!expected).then(|| format!("request {number} failed: {error}"))
         }
     }
@@ -198,9 +189,7 @@ async fn run(settings: Settings, schedule: Vec<Step>) -> Vec<String> {
         let world = world.clone();
         move |current| exchange(world.clone(), current)
     };
-    let cell = TokenCell::builder(source)
-        .clock(TestClock::new().clock())
-        .build();
+    let cell = TokenCell::builder(source).clock(TestClock::new().clock()).build();
     let layer = BearerLayer::new(cell.clone(), Origins::new([API]).unwrap());
     let service = ServiceBuilder::new()
         .layer(layer.retry(RetryPolicy::new()))
@@ -211,14 +200,7 @@ async fn run(settings: Settings, schedule: Vec<Step>) -> Vec<String> {
         });
 
     let mut calls: Vec<JoinHandle<Option<String>>> = Vec::new();
-    let start = |number| {
-        tokio::spawn(request(
-            number,
-            service.clone(),
-            cell.clone(),
-            world.clone(),
-        ))
-    };
+    let start = |number| tokio::spawn(request(number, service.clone(), cell.clone(), world.clone()));
     for step in schedule {
         match step {
             Step::Request => calls.push(start(calls.len())),
@@ -256,18 +238,14 @@ async fn run(settings: Settings, schedule: Vec<Step>) -> Vec<String> {
         world.throttled = 0;
     }
     sleep(Duration::from_millis(2100)).await;
-    let last = service
-        .clone()
-        .oneshot(Request::get(API).body(count).unwrap());
+    let last = service.clone().oneshot(Request::get(API).body(count).unwrap());
     match timeout(HANGS, last).await {
         Ok(Ok(response)) if response.status() == StatusCode::OK => {}
         other => wrong.push(format!("the last request: {other:?}")),
     }
     cell.settled().await;
     tokio::task::yield_now().await;
-    let alive = tokio::runtime::Handle::current()
-        .metrics()
-        .num_alive_tasks();
+    let alive = tokio::runtime::Handle::current().metrics().num_alive_tasks();
     if alive > 0 {
         wrong.push(format!("{alive} tasks are left"));
     }
@@ -305,13 +283,11 @@ fn schedule() -> impl Strategy<Value = Vec<Step>> {
 
 fn settings() -> impl Strategy<Value = Settings> {
     let lifetimes = prop_oneof![millis(3_000..30_000), millis(30_000..600_000)];
-    (lifetimes, millis(0..2_000), millis(0..500)).prop_map(
-        |(lifetime, exchange_takes, request_takes)| Settings {
-            lifetime,
-            exchange_takes,
-            request_takes,
-        },
-    )
+    (lifetimes, millis(0..2_000), millis(0..500)).prop_map(|(lifetime, exchange_takes, request_takes)| Settings {
+        lifetime,
+        exchange_takes,
+        request_takes,
+    })
 }
 
 proptest! {

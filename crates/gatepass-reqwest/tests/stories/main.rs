@@ -8,9 +8,7 @@ mod token;
 mod transport;
 mod waits;
 
-use gatepass::{
-    AuthorizationServer, ClientAuth, Origins, TokenCell, TokenEndpoint, grant::ClientCredentials,
-};
+use gatepass::{AuthorizationServer, ClientAuth, Origins, TokenCell, TokenEndpoint, grant::ClientCredentials};
 use gatepass_reqwest::{BearerMiddleware, Transport, reqwest_middleware::ClientWithMiddleware};
 use gatepass_testkit::Api;
 
@@ -31,12 +29,7 @@ impl Stage {
     fn cell(&self) -> TokenCell {
         let server = AuthorizationServer::token_endpoint(self.auth.token_url());
         let client = ClientAuth::basic("client", "secret");
-        let endpoint = TokenEndpoint::new(
-            Transport::new().unwrap(),
-            server,
-            client,
-            ClientCredentials::new(),
-        );
+        let endpoint = TokenEndpoint::new(Transport::new().unwrap(), server, client, ClientCredentials::new());
         TokenCell::new(endpoint.unwrap())
     }
 

@@ -16,11 +16,7 @@ async fn x1_a_call_to_another_origin_passes_untouched() {
         assert!(response.extensions().get::<Refused>().is_none());
     }
     let journal = other.journal();
-    assert!(
-        journal
-            .iter()
-            .all(|call| !call.headers.contains_key("authorization"))
-    );
+    assert!(journal.iter().all(|call| !call.headers.contains_key("authorization")));
     assert_eq!((journal.len(), stage.auth.token_requests()), (2, 0));
 }
 

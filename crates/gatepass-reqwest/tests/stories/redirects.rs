@@ -13,9 +13,7 @@ fn redirect(api: &Api, to: &str) -> String {
 
 /// A client that follows redirects as reqwest does unless told otherwise.
 fn by_reqwest_alone(stage: &Stage) -> ClientWithMiddleware {
-    ClientBuilder::new(reqwest::Client::new())
-        .with(stage.bearer())
-        .build()
+    ClientBuilder::new(reqwest::Client::new()).with(stage.bearer()).build()
 }
 
 #[tokio::test]
@@ -34,15 +32,10 @@ async fn a3_a_refusal_after_a_redirect_within_the_origin_is_healed() {
     let stage = Stage::set().await;
     let http = stage.http();
     http.get(stage.api.url("/")).send().await.unwrap();
-    stage
-        .api
-        .fail_next(1, Failure::redirect(&stage.api.url("/orders")));
+    stage.api.fail_next(1, Failure::redirect(&stage.api.url("/orders")));
     stage.auth.revoke_access_tokens();
     let response = http.get(stage.api.url("/")).send().await.unwrap();
-    assert_eq!(
-        (response.status().as_u16(), stage.auth.token_requests()),
-        (200, 2)
-    );
+    assert_eq!((response.status().as_u16(), stage.auth.token_requests()), (200, 2));
 }
 
 #[tokio::test]
@@ -75,11 +68,7 @@ async fn x3_reqwest_alone_gives_the_token_away_on_the_second_hop() {
     other.fail_next(1, Failure::redirect(&other.url("/public/2")));
     let url = redirect(&stage.api, &other.url("/public/1"));
     by_reqwest_alone(&stage).get(url).send().await.unwrap();
-    let tokens: Vec<_> = other
-        .journal()
-        .iter()
-        .map(|call| call.token.is_some())
-        .collect();
+    let tokens: Vec<_> = other.journal().iter().map(|call| call.token.is_some()).collect();
     assert_eq!(tokens, [false, true]);
 }
 
@@ -106,8 +95,5 @@ async fn a3_a_401_from_where_a_redirect_led_is_not_about_our_token() {
     assert_eq!((stage.api.calls(), other.calls()), (1, 1));
 
     let response = http.get(stage.api.url("/")).send().await.unwrap();
-    assert_eq!(
-        (response.status().as_u16(), stage.auth.token_requests()),
-        (200, 1)
-    );
+    assert_eq!((response.status().as_u16(), stage.auth.token_requests()), (200, 1));
 }

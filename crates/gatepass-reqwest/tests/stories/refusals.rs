@@ -26,9 +26,7 @@ async fn a1_a_post_is_replayed_with_its_body_and_another_token() {
 #[tokio::test]
 async fn a1_a4_the_second_refusal_is_handed_back() {
     let stage = Stage::set().await;
-    stage
-        .api
-        .fail_until_told(Failure::challenge(Challenge::InvalidToken));
+    stage.api.fail_until_told(Failure::challenge(Challenge::InvalidToken));
     let response = stage.http().get(stage.api.url("/")).send().await.unwrap();
     assert_eq!(response.status(), 401);
     let refused = response.extensions().get::<Refused>().unwrap();
@@ -43,12 +41,7 @@ async fn a2_a_grpc_status_16_in_the_head_is_a_refusal_too() {
     http.get(stage.api.url("/")).send().await.unwrap();
     stage.auth.revoke_access_tokens();
     stage.api.refuse_with(Some(Failure::grpc_status(16)));
-    let response = http
-        .post(stage.api.url("/"))
-        .body("x")
-        .send()
-        .await
-        .unwrap();
+    let response = http.post(stage.api.url("/")).body("x").send().await.unwrap();
     assert!(!response.headers().contains_key("grpc-status"));
     assert_eq!(stage.auth.token_requests(), 2);
 }
@@ -106,9 +99,7 @@ async fn a6_a_stream_that_meets_a_429_is_not_sent_again() {
     use gatepass_testkit::RetryAfter;
 
     let stage = Stage::set().await;
-    stage
-        .api
-        .fail_next(1, Failure::too_many_requests(RetryAfter::Seconds(0)));
+    stage.api.fail_next(1, Failure::too_many_requests(RetryAfter::Seconds(0)));
     let stream = Body::wrap(Full::new(Bytes::from("two apples")));
     let request = stage.http().post(stage.api.url("/")).body(stream);
     assert_eq!(request.send().await.unwrap().status(), 429);
@@ -134,10 +125,7 @@ async fn a6_without_retries_the_token_is_dropped_all_the_same() {
 async fn a2_a_fixed_token_that_is_refused_is_not_sent_twice() {
     let stage = Stage::set().await;
     let cell = gatepass::TokenCell::new(gatepass::Token::new("not-good").unwrap());
-    let http = client(gatepass_reqwest::BearerMiddleware::new(
-        cell,
-        stage.origins(),
-    ));
+    let http = client(gatepass_reqwest::BearerMiddleware::new(cell, stage.origins()));
     let response = http.get(stage.api.url("/")).send().await.unwrap();
     assert_eq!((response.status().as_u16(), stage.api.calls()), (401, 1));
 }

@@ -19,10 +19,8 @@ async fn one_cell_serves_a_tower_stack_and_a_reqwest_client() {
 
     let both = async || {
         let request = Request::get(stage.api.url("/tower")).body(Full::default());
-        let (tower, reqwest) = tokio::join!(
-            by_tower.clone().oneshot(request.unwrap()),
-            by_reqwest.get(stage.api.url("/reqwest")).send(),
-        );
+        let (tower, reqwest) =
+            tokio::join!(by_tower.clone().oneshot(request.unwrap()), by_reqwest.get(stage.api.url("/reqwest")).send(),);
         assert_eq!(tower.unwrap().status(), 200);
         assert_eq!(reqwest.unwrap().status(), 200);
     };

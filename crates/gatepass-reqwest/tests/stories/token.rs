@@ -21,10 +21,7 @@ async fn c2_two_hundred_calls_without_a_token_make_one_token_request() {
     while let Some(response) = calls.join_next().await {
         assert_eq!(response.unwrap().unwrap().status(), 200);
     }
-    assert_eq!(
-        (stage.auth.token_requests(), stage.api.answered(200)),
-        (1, 200)
-    );
+    assert_eq!((stage.auth.token_requests(), stage.api.answered(200)), (1, 200));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,12 +44,7 @@ async fn a2_calls_that_meet_a_revoked_token_share_one_more_token_request_and_non
 async fn f5_without_a_token_nothing_is_sent_and_the_error_says_why() {
     let stage = Stage::set().await;
     stage.auth.fail_until_told(Failure::oauth("invalid_client"));
-    let error = stage
-        .http()
-        .get(stage.api.url("/"))
-        .send()
-        .await
-        .unwrap_err();
+    let error = stage.http().get(stage.api.url("/")).send().await.unwrap_err();
     let why = token_error(&error).expect("it is the token's error");
     assert!(why.is_misconfigured() && why.code() == Some("invalid_client"));
     assert_eq!(error.to_string(), why.to_string());
@@ -74,27 +66,17 @@ struct User(&'static str);
 #[tokio::test]
 async fn f5_the_cell_is_chosen_for_each_request_and_none_is_an_error() {
     let stage = Stage::set().await;
-    stage
-        .api
-        .fail_until_told(Failure::raw(http::Response::new("ok")));
-    let cells: HashMap<_, _> = ["ann", "bob"]
-        .map(|user| (user, TokenCell::new(Token::new(user).unwrap())))
-        .into();
-    let choose = move |_: &reqwest::Request, extensions: &http::Extensions| {
-        cells.get(extensions.get::<User>()?.0).cloned()
-    };
+    stage.api.fail_until_told(Failure::raw(http::Response::new("ok")));
+    let cells: HashMap<_, _> = ["ann", "bob"].map(|user| (user, TokenCell::new(Token::new(user).unwrap()))).into();
+    let choose =
+        move |_: &reqwest::Request, extensions: &http::Extensions| cells.get(extensions.get::<User>()?.0).cloned();
     let http = client(BearerMiddleware::choose(choose, stage.origins()));
 
     for user in ["ann", "bob", "ann"] {
         let request = http.get(stage.api.url("/")).with_extension(User(user));
         request.send().await.unwrap();
     }
-    let sent: Vec<_> = stage
-        .api
-        .journal()
-        .iter()
-        .map(|call| call.token.clone().unwrap())
-        .collect();
+    let sent: Vec<_> = stage.api.journal().iter().map(|call| call.token.clone().unwrap()).collect();
     assert_eq!(sent, ["ann", "bob", "ann"]);
 
     let error = http.get(stage.api.url("/")).send().await.unwrap_err();
@@ -114,11 +96,7 @@ async fn a5_the_callers_own_authorization_stays_and_its_401_is_its_own() {
     let journal = stage.api.journal();
     assert_eq!(journal.len(), 2);
     assert_eq!(journal[0].token.as_deref(), Some("mine"));
-    assert!(
-        journal[1].headers["authorization"]
-            .as_bytes()
-            .starts_with(b"Basic ")
-    );
+    assert!(journal[1].headers["authorization"].as_bytes().starts_with(b"Basic "));
     assert_eq!(stage.auth.token_requests(), 0);
 }
 
@@ -128,13 +106,8 @@ async fn a5_a_call_with_its_own_authorization_waits_out_a_429_all_the_same() {
 
     let stage = Stage::set().await;
     let own = stage.cell().get().await.unwrap();
-    stage
-        .api
-        .fail_next(1, Failure::too_many_requests(RetryAfter::Seconds(0)));
-    let request = stage
-        .http()
-        .get(stage.api.url("/"))
-        .bearer_auth(own.expose());
+    stage.api.fail_next(1, Failure::too_many_requests(RetryAfter::Seconds(0)));
+    let request = stage.http().get(stage.api.url("/")).bearer_auth(own.expose());
     assert_eq!(request.send().await.unwrap().status(), 200);
     assert_eq!(stage.api.calls(), 2);
 }

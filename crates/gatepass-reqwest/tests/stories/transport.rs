@@ -1,6 +1,5 @@
 use gatepass::{
-    AuthorizationServer, ClientAuth, Error, TokenEndpoint, TokenSet, TokenSource,
-    grant::ClientCredentials,
+    AuthorizationServer, ClientAuth, Error, TokenEndpoint, TokenSet, TokenSource, grant::ClientCredentials,
 };
 use gatepass_reqwest::Transport;
 use gatepass_testkit::{AuthorizationServer as Server, Failure};
@@ -15,9 +14,7 @@ async fn exchange(server: &Server, transport: Transport) -> Result<TokenSet, Err
 
 async fn fails(server: &Server, failure: Failure) -> Error {
     server.fail_next(1, failure);
-    exchange(server, Transport::new().unwrap())
-        .await
-        .unwrap_err()
+    exchange(server, Transport::new().unwrap()).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -34,10 +31,7 @@ async fn x4_a_token_endpoint_that_redirects_is_not_followed_and_the_secret_stays
             assert!(error.is_misconfigured(), "{error:?}");
         }
     }
-    assert_eq!(
-        (server.token_requests(), elsewhere.token_requests()),
-        (10, 0)
-    );
+    assert_eq!((server.token_requests(), elsewhere.token_requests()), (10, 0));
 }
 
 /// What the name of that constructor warns of.
@@ -56,10 +50,7 @@ async fn x4_a_client_that_follows_redirects_gives_the_secret_away() {
 async fn x4_an_answer_of_ten_mebibytes_is_not_read_to_its_end() {
     let server = Server::start().await;
     let error = fails(&server, Failure::oversize(200, 10 << 20)).await;
-    assert!(
-        error.is_transient() && error.to_string().contains("larger"),
-        "{error}"
-    );
+    assert!(error.is_transient() && error.to_string().contains("larger"), "{error}");
 }
 
 #[tokio::test]
@@ -111,8 +102,5 @@ async fn discovery_works_over_it_too() {
         ClientCredentials::new(),
     );
     assert!(endpoint.unwrap().exchange(None).await.is_ok());
-    assert_eq!(
-        (server.discovery_requests(), server.token_requests()),
-        (1, 1)
-    );
+    assert_eq!((server.discovery_requests(), server.token_requests()), (1, 1));
 }

@@ -11,9 +11,7 @@ use crate::{Stage, client};
 #[tokio::test]
 async fn r1_a_429_is_waited_out_and_the_call_succeeds() {
     let stage = Stage::set().await;
-    stage
-        .api
-        .fail_next(1, Failure::too_many_requests(Asked::Seconds(1)));
+    stage.api.fail_next(1, Failure::too_many_requests(Asked::Seconds(1)));
     let started = Instant::now();
     let request = stage.http().post(stage.api.url("/")).body("x");
     assert_eq!(request.send().await.unwrap().status(), 200);
@@ -36,9 +34,7 @@ async fn r2_an_absurd_wait_is_handed_over_instead_of_slept() {
 #[tokio::test]
 async fn r2_a_wait_beyond_the_requests_deadline_is_handed_over() {
     let stage = Stage::set().await;
-    stage
-        .api
-        .fail_next(1, Failure::too_many_requests(Asked::Seconds(5)));
+    stage.api.fail_next(1, Failure::too_many_requests(Asked::Seconds(5)));
     let request = stage.http().get(stage.api.url("/"));
     let request = request.with_extension(Deadline::after(Duration::from_secs(2)));
     let response = request.send().await.unwrap();
@@ -83,9 +79,7 @@ async fn r3_a_call_without_an_answer_is_repeated_only_when_asked_for() {
 #[tokio::test]
 async fn r4_attempts_are_bounded() {
     let stage = Stage::set().await;
-    stage
-        .api
-        .fail_until_told(Failure::too_many_requests(Asked::Seconds(0)));
+    stage.api.fail_until_told(Failure::too_many_requests(Asked::Seconds(0)));
     let http = client(stage.bearer().rules(Rules::new().max_retries(2)));
     let response = http.get(stage.api.url("/")).send().await.unwrap();
     assert_eq!((response.status().as_u16(), stage.api.calls()), (429, 3));
@@ -97,16 +91,9 @@ async fn a1_a_429_and_a_revoked_token_in_one_call_are_counted_apart() {
     let http = client(stage.bearer().rules(Rules::new().max_retries(1)));
     http.get(stage.api.url("/")).send().await.unwrap();
     stage.auth.revoke_access_tokens();
-    stage
-        .api
-        .fail_next(1, Failure::too_many_requests(Asked::Seconds(0)));
+    stage.api.fail_next(1, Failure::too_many_requests(Asked::Seconds(0)));
     let response = http.get(stage.api.url("/")).send().await.unwrap();
     assert_eq!(response.status(), 200);
-    let statuses: Vec<_> = stage
-        .api
-        .journal()
-        .iter()
-        .map(|call| call.status.unwrap())
-        .collect();
+    let statuses: Vec<_> = stage.api.journal().iter().map(|call| call.status.unwrap()).collect();
     assert_eq!(statuses, [200, 429, 401, 200]);
 }

@@ -22,14 +22,7 @@ fn headers(headers: &HeaderMap) -> Map<String, Value> {
     let text = |value: &HeaderValue| Value::from(String::from_utf8_lossy(value.as_bytes()));
     let values = |name| {
         let mut values: Vec<Value> = headers.get_all(name).iter().map(text).collect();
-        if values.len() == 1 {
-            values.remove(0)
-        } else {
-            Value::from(values)
-        }
+        if values.len() == 1 { values.remove(0) } else { Value::from(values) }
     };
-    headers
-        .keys()
-        .map(|name| (name.as_str().to_owned(), values(name)))
-        .collect()
+    headers.keys().map(|name| (name.as_str().to_owned(), values(name))).collect()
 }

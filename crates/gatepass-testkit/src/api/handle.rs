@@ -41,9 +41,7 @@ impl Api {
     ///
     /// When it cannot listen, and outside a tokio runtime with I/O and time.
     pub async fn start(server: &AuthorizationServer) -> Self {
-        Self::start_on(0, server)
-            .await
-            .expect("loopback has a free port")
+        Self::start_on(0, server).await.expect("loopback has a free port")
     }
 
     /// Starts an API on this port.
@@ -55,24 +53,14 @@ impl Api {
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O and time.
-    #[expect(
-        clippy::unused_async,
-        reason = "that it runs inside a runtime is then a matter of course"
-    )]
+    #[expect(clippy::unused_async, reason = "that it runs inside a runtime is then a matter of course")]
     pub async fn start_on(port: u16, server: &AuthorizationServer) -> io::Result<Self> {
         let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         let origin = format!("http://{}", listener.local_addr()?);
         let service = Arc::new(Service::new(Arc::clone(server.state())));
         let running = Server::start(listener, Arc::clone(&service))?;
-        let inner = Inner {
-            service,
-            server: running,
-            origin,
-            _issuer: server.clone(),
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Inner { service, server: running, origin, _issuer: server.clone() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Closes the port and all connections: from now on connecting is refused.
@@ -85,10 +73,7 @@ impl Api {
     /// # Errors
     ///
     /// When something else has taken the port.
-    #[expect(
-        clippy::unused_async,
-        reason = "that it runs inside a runtime is then a matter of course"
-    )]
+    #[expect(clippy::unused_async, reason = "that it runs inside a runtime is then a matter of course")]
     pub async fn restart(&self) -> io::Result<()> {
         self.inner.server.restart(Arc::clone(&self.inner.service))
     }
@@ -246,8 +231,6 @@ impl Api {
 
 impl fmt::Debug for Api {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Api")
-            .field("origin", &self.inner.origin)
-            .finish_non_exhaustive()
+        f.debug_struct("Api").field("origin", &self.inner.origin).finish_non_exhaustive()
     }
 }

@@ -78,22 +78,14 @@ impl Service {
             (None, Some(own)) => Ok(own.map(Body::Whole)),
             (None, None) => Err(Dropped),
         };
-        let status = answer
-            .as_ref()
-            .ok()
-            .map(|response| response.status().as_u16());
+        let status = answer.as_ref().ok().map(|response| response.status().as_u16());
         self.record(at, parts, body.len(), status);
         self.script.wait(wait).await;
         answer
     }
 
     /// The API's own answer, or how it refuses the call.
-    fn process(
-        &self,
-        parts: &Parts,
-        body: &[u8],
-        now: Instant,
-    ) -> Result<Response<Bytes>, Box<Failure>> {
+    fn process(&self, parts: &Parts, body: &[u8], now: Instant) -> Result<Response<Bytes>, Box<Failure>> {
         let path = parts.uri.path();
         if path == "/public" || path.starts_with("/public/") {
             return Ok(echo(parts, body));
@@ -101,24 +93,20 @@ impl Service {
         if parts.headers.get_all(header::AUTHORIZATION).iter().count() > 1 {
             let challenge = "Bearer error=\"invalid_request\", error_description=\"two tokens\"";
             let challenge = header::HeaderValue::from_static(challenge);
-            return Err(Failure::status(400)
-                .header(header::WWW_AUTHENTICATE, challenge)
-                .into());
+            return Err(Failure::status(400).header(header::WWW_AUTHENTICATE, challenge).into());
         }
         let token = bearer(&parts.headers);
-        let holder = token
-            .and_then(|token| self.issuer.holder_of(token))
-            .ok_or_else(|| {
-                let refusal = lock(&self.refusal).clone();
-                refusal.unwrap_or_else(|| match token {
-                    Some(_) => Failure::challenge(Challenge::InvalidToken),
-                    None => Failure::challenge(Challenge::Bearer),
-                })
-            })?;
+        let holder = token.and_then(|token| self.issuer.holder_of(token)).ok_or_else(|| {
+            let refusal = lock(&self.refusal).clone();
+            refusal.unwrap_or_else(|| match token {
+                Some(_) => Failure::challenge(Challenge::InvalidToken),
+                None => Failure::challenge(Challenge::Bearer),
+            })
+        })?;
         if let Some(limit) = &mut *lock(&self.limit) {
-            limit.admit(holder, now).map_err(|wait| {
-                Failure::too_many_requests(RetryAfter::Seconds(seconds_rounded_up(wait)))
-            })?;
+            limit
+                .admit(holder, now)
+                .map_err(|wait| Failure::too_many_requests(RetryAfter::Seconds(seconds_rounded_up(wait))))?;
         }
         if path == "/redirect"
             && let Some(location) = query(parts, "to")
@@ -145,10 +133,7 @@ impl Service {
 }
 
 impl Answers for Service {
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Dropped> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
         let mut answer = self.call(request).await;
         if let Ok(response) = &mut answer {
             self.script.put_date(response);
@@ -161,19 +146,13 @@ impl Answers for Service {
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then(|| token.trim_start_matches(' '))
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }
 
 fn redirect(location: &str, status: Option<StatusCode>) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
-    *response.status_mut() = status
-        .filter(StatusCode::is_redirection)
-        .unwrap_or(StatusCode::FOUND);
-    response
-        .headers_mut()
-        .insert(header::LOCATION, header_value(location));
+    *response.status_mut() = status.filter(StatusCode::is_redirection).unwrap_or(StatusCode::FOUND);
+    response.headers_mut().insert(header::LOCATION, header_value(location));
     response
 }
 
@@ -187,7 +166,5 @@ fn sleep(parts: &Parts) -> Duration {
 
 fn query(parts: &Parts, name: &str) -> Option<String> {
     let pairs = form_urlencoded::parse(parts.uri.query()?.as_bytes());
-    pairs
-        .into_iter()
-        .find_map(|(key, value)| (key == name).then(|| value.into_owned()))
+    pairs.into_iter().find_map(|(key, value)| (key == name).then(|| value.into_owned()))
 }

@@ -18,12 +18,7 @@ pub struct AuthorizationServerBuilder {
 
 impl AuthorizationServerBuilder {
     pub(super) fn new() -> Self {
-        Self {
-            port: 0,
-            host: "127.0.0.1".to_owned(),
-            issuer_path: String::new(),
-            token_path: "/token".to_owned(),
-        }
+        Self { port: 0, host: "127.0.0.1".to_owned(), issuer_path: String::new(), token_path: "/token".to_owned() }
     }
 
     /// The port; by default one that is free.
@@ -59,10 +54,7 @@ impl AuthorizationServerBuilder {
     /// # Panics
     ///
     /// Outside a tokio runtime with I/O and time.
-    #[expect(
-        clippy::unused_async,
-        reason = "that it runs inside a runtime is then a matter of course"
-    )]
+    #[expect(clippy::unused_async, reason = "that it runs inside a runtime is then a matter of course")]
     pub async fn start(self) -> io::Result<AuthorizationServer> {
         let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, self.port)))?;
         let port = listener.local_addr()?.port();
@@ -78,11 +70,7 @@ impl AuthorizationServerBuilder {
 }
 
 fn with_slash(path: &str) -> String {
-    if path.is_empty() {
-        String::new()
-    } else {
-        format!("/{path}")
-    }
+    if path.is_empty() { String::new() } else { format!("/{path}") }
 }
 
 /// Where the server is to be found.
@@ -123,14 +111,10 @@ impl Address {
             "/introspect" => Some(Endpoint::Introspection),
             "/revoke" => Some(Endpoint::Revocation),
             _ if path == self.token_path => Some(Endpoint::Token),
-            _ if path.strip_prefix("/.well-known/oauth-authorization-server")
-                == Some(&self.issuer_path) =>
-            {
+            _ if path.strip_prefix("/.well-known/oauth-authorization-server") == Some(&self.issuer_path) => {
                 Some(Endpoint::OAuthMetadata)
             }
-            _ if path.strip_suffix("/.well-known/openid-configuration")
-                == Some(&self.issuer_path) =>
-            {
+            _ if path.strip_suffix("/.well-known/openid-configuration") == Some(&self.issuer_path) => {
                 Some(Endpoint::OpenIdConfiguration)
             }
             _ => None,
@@ -151,14 +135,8 @@ mod tests {
         };
         let leads_to = |path| address.endpoint(path);
         assert_eq!(leads_to("/oauth/token"), Some(Endpoint::Token));
-        assert_eq!(
-            leads_to("/.well-known/oauth-authorization-server/tenant"),
-            Some(Endpoint::OAuthMetadata)
-        );
-        assert_eq!(
-            leads_to("/tenant/.well-known/openid-configuration"),
-            Some(Endpoint::OpenIdConfiguration)
-        );
+        assert_eq!(leads_to("/.well-known/oauth-authorization-server/tenant"), Some(Endpoint::OAuthMetadata));
+        assert_eq!(leads_to("/tenant/.well-known/openid-configuration"), Some(Endpoint::OpenIdConfiguration));
         assert_eq!(leads_to("/.well-known/openid-configuration"), None);
         assert_eq!(leads_to("/.well-known/oauth-authorization-server"), None);
     }

@@ -19,10 +19,7 @@ pub(super) struct Client {
 
 impl Default for Clients {
     fn default() -> Self {
-        Self(HashMap::from([(
-            "client".to_owned(),
-            Some("secret".to_owned()),
-        )]))
+        Self(HashMap::from([("client".to_owned(), Some("secret".to_owned()))]))
     }
 }
 
@@ -31,29 +28,17 @@ impl Clients {
         self.0.insert(id.to_owned(), secret.map(str::to_owned));
     }
 
-    pub(super) fn authenticate(
-        &self,
-        headers: &HeaderMap,
-        form: &Form,
-        decode_basic: bool,
-    ) -> Result<Client, Refusal> {
+    pub(super) fn authenticate(&self, headers: &HeaderMap, form: &Form, decode_basic: bool) -> Result<Client, Refusal> {
         let in_body = form.get("client_secret");
         let used_basic = headers.contains_key(header::AUTHORIZATION);
         if used_basic && (in_body.is_some() || form.get("client_assertion").is_some()) {
-            return Err(Refusal::bad_request(
-                "invalid_request",
-                "two ways to prove one client",
-            ));
+            return Err(Refusal::bad_request("invalid_request", "two ways to prove one client"));
         }
         let (id, secret) = if used_basic {
-            let (id, secret) = basic(headers, decode_basic).ok_or_else(|| {
-                Refusal::invalid_client("Authorization is not one well-formed Basic", true)
-            })?;
+            let (id, secret) = basic(headers, decode_basic)
+                .ok_or_else(|| Refusal::invalid_client("Authorization is not one well-formed Basic", true))?;
             if form.get("client_id").is_some_and(|other| other != id) {
-                return Err(Refusal::bad_request(
-                    "invalid_request",
-                    "two different clients",
-                ));
+                return Err(Refusal::bad_request("invalid_request", "two different clients"));
             }
             (id, Some(secret))
         } else {
@@ -62,28 +47,17 @@ impl Clients {
             (id.to_owned(), in_body.map(str::to_owned))
         };
         match (self.0.get(&id), secret) {
-            (Some(Some(known)), Some(secret)) if *known == secret => Ok(Client {
-                id,
-                is_public: false,
-            }),
+            (Some(Some(known)), Some(secret)) if *known == secret => Ok(Client { id, is_public: false }),
             // Basic with an empty secret is how some public clients name themselves.
-            (Some(None), secret) if secret.as_deref().unwrap_or("").is_empty() => Ok(Client {
-                id,
-                is_public: true,
-            }),
-            _ => Err(Refusal::invalid_client(
-                "unknown client or wrong secret",
-                used_basic,
-            )),
+            (Some(None), secret) if secret.as_deref().unwrap_or("").is_empty() => Ok(Client { id, is_public: true }),
+            _ => Err(Refusal::invalid_client("unknown client or wrong secret", used_basic)),
         }
     }
 }
 
 /// The client that a request names, proved or not.
 pub(super) fn named(headers: &HeaderMap, form: &Form) -> Option<String> {
-    basic(headers, true)
-        .map(|(id, _)| id)
-        .or_else(|| form.get("client_id").map(str::to_owned))
+    basic(headers, true).map(|(id, _)| id).or_else(|| form.get("client_id").map(str::to_owned))
 }
 
 /// Id and secret. Both are form-urlencoded before they are joined (RFC 6749, 2.3.1), which not every server knows.
@@ -99,19 +73,13 @@ fn basic(headers: &HeaderMap, decode: bool) -> Option<(String, String)> {
     }
     let pair = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
     let (id, secret) = pair.split_once(':')?;
-    Some(if decode {
-        (form_decoded(id), form_decoded(secret))
-    } else {
-        (id.to_owned(), secret.to_owned())
-    })
+    Some(if decode { (form_decoded(id), form_decoded(secret)) } else { (id.to_owned(), secret.to_owned()) })
 }
 
 fn form_decoded(part: &str) -> String {
     let pair = format!("part={}", part.replace('&', "%26"));
     let decoded = form_urlencoded::parse(pair.as_bytes()).next();
-    decoded
-        .map(|(_, value)| value.into_owned())
-        .unwrap_or_default()
+    decoded.map(|(_, value)| value.into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -119,12 +87,7 @@ mod tests {
     use super::*;
 
     fn form(pairs: &[(&str, &str)]) -> Form {
-        Form(
-            pairs
-                .iter()
-                .map(|&(name, value)| (name.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        Form(pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     fn basic_header(pair: &str) -> HeaderMap {
@@ -139,29 +102,21 @@ mod tests {
         let headers = basic_header("a%3Ab:p%25w%2Bd+%C3%A9%26%3D");
         let client = clients.authenticate(&headers, &Form::default(), true);
         assert_eq!(client.unwrap().id, "a:b");
-        assert!(
-            clients
-                .authenticate(&headers, &Form::default(), false)
-                .is_err()
-        );
+        assert!(clients.authenticate(&headers, &Form::default(), false).is_err());
     }
 
     #[test]
     fn a_client_does_not_prove_itself_twice() {
         let headers = basic_header("client:secret");
         let form = form(&[("client_secret", "secret")]);
-        let refused = Clients::default()
-            .authenticate(&headers, &form, true)
-            .unwrap_err();
+        let refused = Clients::default().authenticate(&headers, &form, true).unwrap_err();
         assert_eq!(refused.response().status(), 400);
     }
 
     #[test]
     fn a_wrong_secret_is_challenged_only_when_it_came_as_basic() {
         let refused = |headers: &HeaderMap, form: &Form| {
-            let refusal = Clients::default()
-                .authenticate(headers, form, true)
-                .unwrap_err();
+            let refusal = Clients::default().authenticate(headers, form, true).unwrap_err();
             let response = refusal.response();
             assert_eq!(response.status(), 401);
             response.headers().contains_key(header::WWW_AUTHENTICATE)
@@ -169,10 +124,7 @@ mod tests {
         assert!(refused(&basic_header("client:wrong"), &Form::default()));
         let in_body = form(&[("client_id", "client"), ("client_secret", "wrong")]);
         assert!(!refused(&HeaderMap::new(), &in_body));
-        assert!(!refused(
-            &HeaderMap::new(),
-            &form(&[("client_id", "client")])
-        ));
+        assert!(!refused(&HeaderMap::new(), &form(&[("client_id", "client")])));
     }
 
     #[test]
@@ -180,9 +132,7 @@ mod tests {
         let mut clients = Clients::default();
         clients.add("app", None);
         let named = form(&[("client_id", "app")]);
-        let client = clients
-            .authenticate(&HeaderMap::new(), &named, true)
-            .unwrap();
+        let client = clients.authenticate(&HeaderMap::new(), &named, true).unwrap();
         assert!(client.is_public);
     }
 }

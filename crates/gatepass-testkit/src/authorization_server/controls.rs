@@ -43,11 +43,7 @@ impl AuthorizationServer {
 
     /// Whether the refresh token would be accepted now, a grace after its reuse apart.
     pub fn is_refreshable(&self, refresh_token: &str) -> bool {
-        self.state()
-            .book()
-            .tokens
-            .active_refresh(refresh_token)
-            .is_some()
+        self.state().book().tokens.active_refresh(refresh_token).is_some()
     }
 
     /// Every access token issued so far is no longer good; refresh tokens live on.
@@ -143,9 +139,7 @@ impl AuthorizationServer {
     /// Puts a member into every token answer as this JSON, sent as it is, or with `None` leaves the member out.
     pub fn member(&self, name: &str, json: Option<&str>) -> &Self {
         self.set(|settings| {
-            settings
-                .members
-                .insert(name.to_owned(), json.map(str::to_owned));
+            settings.members.insert(name.to_owned(), json.map(str::to_owned));
         })
     }
 

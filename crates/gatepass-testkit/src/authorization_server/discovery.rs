@@ -32,8 +32,8 @@ impl Metadata {
             Self::Missing => return form::empty(StatusCode::NOT_FOUND),
             Self::WrongIssuer(issuer) => document["issuer"] = issuer.as_str().into(),
             Self::Member(name, json) => {
-                document[name.as_str()] = serde_json::from_str(json)
-                    .unwrap_or_else(|_| serde_json::Value::from(json.as_str()));
+                document[name.as_str()] =
+                    serde_json::from_str(json).unwrap_or_else(|_| serde_json::Value::from(json.as_str()));
             }
             Self::Correct | Self::Fails(_) => {}
         }

@@ -52,19 +52,11 @@ mod tests {
         assert_eq!(written(ExpiresIn::Text).as_deref(), Some("\"2\""));
         assert_eq!(written(ExpiresIn::Missing), None);
         assert_eq!(written(ExpiresIn::Number(-1)).as_deref(), Some("-1"));
-        assert_eq!(
-            written(ExpiresIn::Json("1e18".to_owned())).as_deref(),
-            Some("1e18")
-        );
+        assert_eq!(written(ExpiresIn::Json("1e18".to_owned())).as_deref(), Some("1e18"));
     }
 
     #[test]
     fn a_whole_number_of_seconds_is_still_a_fraction_when_told() {
-        assert_eq!(
-            ExpiresIn::Fraction
-                .json(Duration::from_secs(3600))
-                .as_deref(),
-            Some("3600.0")
-        );
+        assert_eq!(ExpiresIn::Fraction.json(Duration::from_secs(3600)).as_deref(), Some("3600.0"));
     }
 }

@@ -7,12 +7,7 @@ pub(super) struct Form(pub(super) Vec<(String, String)>);
 
 impl Form {
     pub(super) fn parse(headers: &HeaderMap, body: &[u8]) -> Option<Self> {
-        let media_type = headers
-            .get(header::CONTENT_TYPE)?
-            .to_str()
-            .ok()?
-            .split(';')
-            .next()?;
+        let media_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?.split(';').next()?;
         media_type
             .trim()
             .eq_ignore_ascii_case("application/x-www-form-urlencoded")
@@ -21,10 +16,7 @@ impl Form {
 
     /// The value, unless it is empty: that counts as left out (RFC 6749, 3.2).
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let (_, value) = self
-            .0
-            .iter()
-            .find(|(key, value)| key == name && !value.is_empty())?;
+        let (_, value) = self.0.iter().find(|(key, value)| key == name && !value.is_empty())?;
         Some(value)
     }
 
@@ -49,12 +41,7 @@ pub(super) struct Refusal {
 impl Refusal {
     pub(super) fn bad_request(error: &'static str, description: impl Into<String>) -> Self {
         let description = description.into();
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            error,
-            description,
-            asks_for_basic: false,
-        }
+        Self { status: StatusCode::BAD_REQUEST, error, description, asks_for_basic: false }
     }
 
     pub(super) fn invalid_client(description: &str, used_basic: bool) -> Self {
@@ -67,14 +54,11 @@ impl Refusal {
     }
 
     pub(super) fn response(&self) -> Response<Bytes> {
-        let body =
-            serde_json::json!({ "error": self.error, "error_description": self.description });
+        let body = serde_json::json!({ "error": self.error, "error_description": self.description });
         let mut response = json(self.status, body.to_string());
         if self.asks_for_basic {
             let challenge = header::HeaderValue::from_static("Basic realm=\"testkit\"");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, challenge);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
@@ -83,14 +67,10 @@ impl Refusal {
 pub(super) fn json(status: StatusCode, body: String) -> Response<Bytes> {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
-    for (name, value) in [
-        (header::CONTENT_TYPE, "application/json"),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::PRAGMA, "no-cache"),
-    ] {
-        response
-            .headers_mut()
-            .insert(name, header::HeaderValue::from_static(value));
+    for (name, value) in
+        [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")]
+    {
+        response.headers_mut().insert(name, header::HeaderValue::from_static(value));
     }
     response
 }

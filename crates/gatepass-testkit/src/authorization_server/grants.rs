@@ -44,10 +44,9 @@ impl Book {
         let grant_type = grant_type.ok_or_else(|| invalid_request("no grant_type"))?;
         let client = self.client(headers, form)?;
         match grant_type {
-            "client_credentials" if client.is_public => Err(Refusal::bad_request(
-                "unauthorized_client",
-                "a public client has no credentials of its own",
-            )),
+            "client_credentials" if client.is_public => {
+                Err(Refusal::bad_request("unauthorized_client", "a public client has no credentials of its own"))
+            }
             "refresh_token" => self.refresh(&client, form),
             other if other == "client_credentials" || self.settings.more_grants.contains(other) => {
                 let scope = self.settings.granted_scope.as_deref().or(form.get("scope"));
@@ -72,13 +71,9 @@ impl Book {
     /// RFC 7662.
     pub(super) fn introspect(&self, headers: &HeaderMap, form: &Form) -> Result<Value, Refusal> {
         self.client(headers, form)?;
-        let token = form
-            .get("token")
-            .ok_or_else(|| invalid_request("no token"))?;
+        let token = form.get("token").ok_or_else(|| invalid_request("no token"))?;
         if let Some(access) = self.tokens.active(token, self.now()) {
-            let left = access
-                .expires
-                .map(|at| at.saturating_duration_since(self.now()));
+            let left = access.expires.map(|at| at.saturating_duration_since(self.now()));
             let end = left.and_then(|left| SystemTime::now().checked_add(left));
             let since = end.and_then(|end| end.duration_since(SystemTime::UNIX_EPOCH).ok());
             return Ok(json!({
@@ -98,9 +93,7 @@ impl Book {
     /// RFC 7009. What does not exist, or is not the client's, is none of its business: that is no error.
     pub(super) fn revoke(&mut self, headers: &HeaderMap, form: &Form) -> Result<(), Refusal> {
         let client = self.client(headers, form)?;
-        let token = form
-            .get("token")
-            .ok_or_else(|| invalid_request("no token"))?;
+        let token = form.get("token").ok_or_else(|| invalid_request("no token"))?;
         let is_its_own = self.tokens.client_of(token) == Some(client.id.as_str());
         if is_its_own
             && !self.tokens.revoke_access_token(token)
@@ -112,23 +105,17 @@ impl Book {
     }
 
     fn client(&self, headers: &HeaderMap, form: &Form) -> Result<Client, Refusal> {
-        self.clients
-            .authenticate(headers, form, self.settings.decode_basic)
+        self.clients.authenticate(headers, form, self.settings.decode_basic)
     }
 
     fn refresh(&mut self, client: &Client, form: &Form) -> Result<String, Refusal> {
         let token = form.get("refresh_token");
         let token = token.ok_or_else(|| invalid_request("no refresh_token"))?;
         let family = self.tokens.family_of(token);
-        let granted = family
-            .and_then(|family| self.tokens.scope_of(family))
-            .map(str::to_owned);
+        let granted = family.and_then(|family| self.tokens.scope_of(family)).map(str::to_owned);
         let scope = match (form.get("scope"), granted) {
             (Some(asked), Some(granted)) if !is_within(asked, &granted) => {
-                return Err(Refusal::bad_request(
-                    "invalid_scope",
-                    "more than was granted",
-                ));
+                return Err(Refusal::bad_request("invalid_scope", "more than was granted"));
             }
             (Some(asked), _) => Some(asked.to_owned()),
             (None, granted) => granted,
@@ -139,12 +126,8 @@ impl Book {
             reuse_grace: self.settings.reuse_grace,
         };
         let redeemed = self.tokens.redeem(token, &client.id, rules, self.now());
-        let family = redeemed.ok_or_else(|| {
-            Refusal::bad_request(
-                "invalid_grant",
-                "the refresh token is not, or no longer, good",
-            )
-        })?;
+        let family = redeemed
+            .ok_or_else(|| Refusal::bad_request("invalid_grant", "the refresh token is not, or no longer, good"))?;
         let answered = match self.settings.rotation {
             Rotation::Rotate => Some(self.new_refresh_token(family)),
             Rotation::Repeat => Some(token.to_owned()),
@@ -177,32 +160,17 @@ impl Book {
             ("access_token", Some(json!(token).to_string())),
             ("token_type", Some("\"Bearer\"".to_owned())),
             ("expires_in", settings.expires_in.json(left)),
-            (
-                "refresh_token",
-                refresh_token.map(|token| json!(token).to_string()),
-            ),
+            ("refresh_token", refresh_token.map(|token| json!(token).to_string())),
             ("scope", scope.map(|scope| json!(scope).to_string())),
         ];
         members.retain(|(name, _)| !settings.members.contains_key(*name));
-        members.extend(
-            settings
-                .members
-                .iter()
-                .map(|(name, json)| (name.as_str(), json.clone())),
-        );
-        let written: Vec<String> = members
-            .into_iter()
-            .filter_map(|(name, json)| Some(format!("{}:{}", json!(name), json?)))
-            .collect();
+        members.extend(settings.members.iter().map(|(name, json)| (name.as_str(), json.clone())));
+        let written: Vec<String> =
+            members.into_iter().filter_map(|(name, json)| Some(format!("{}:{}", json!(name), json?))).collect();
         format!("{{{}}}", written.join(","))
     }
 
-    fn repeated(
-        &self,
-        client: &str,
-        family: Option<FamilyId>,
-        scope: Option<&String>,
-    ) -> Option<(String, Duration)> {
+    fn repeated(&self, client: &str, family: Option<FamilyId>, scope: Option<&String>) -> Option<(String, Duration)> {
         if !self.settings.repeat_access_token {
             return None;
         }
@@ -212,9 +180,7 @@ impl Book {
         };
         let now = self.now();
         let expires = self.tokens.unexpired(last, now)?.expires;
-        let left = expires.map_or(Duration::MAX, |expires| {
-            expires.saturating_duration_since(now)
-        });
+        let left = expires.map_or(Duration::MAX, |expires| expires.saturating_duration_since(now));
         Some((last.to_owned(), left))
     }
 
@@ -230,11 +196,9 @@ impl Book {
         let token = token.unwrap_or_else(|| random_token("at", settings.token_length));
         let now = self.now();
         let times = (now, now.checked_add(lifetime));
-        self.tokens
-            .add_access(&token, client, family, scope.cloned(), times);
+        self.tokens.add_access(&token, client, family, scope.cloned(), times);
         if family.is_none() {
-            self.last
-                .insert((client.to_owned(), scope.cloned()), token.clone());
+            self.last.insert((client.to_owned(), scope.cloned()), token.clone());
         }
         (token, lifetime)
     }
@@ -245,9 +209,7 @@ fn invalid_request(description: impl Into<String>) -> Refusal {
 }
 
 fn is_within(asked: &str, granted: &str) -> bool {
-    asked
-        .split(' ')
-        .all(|scope| granted.split(' ').any(|it| it == scope))
+    asked.split(' ').all(|scope| granted.split(' ').any(|it| it == scope))
 }
 
 fn random_token(prefix: &str, length: usize) -> String {

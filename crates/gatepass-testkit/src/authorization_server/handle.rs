@@ -27,10 +27,7 @@ impl AuthorizationServer {
     ///
     /// When it cannot listen, and outside a tokio runtime with I/O and time.
     pub async fn start() -> Self {
-        Self::builder()
-            .start()
-            .await
-            .expect("loopback has a free port")
+        Self::builder().start().await.expect("loopback has a free port")
     }
 
     /// For a fixed port, another host name or other paths.
@@ -48,10 +45,7 @@ impl AuthorizationServer {
     /// # Errors
     ///
     /// When something else has taken the port.
-    #[expect(
-        clippy::unused_async,
-        reason = "that it runs inside a runtime is then a matter of course"
-    )]
+    #[expect(clippy::unused_async, reason = "that it runs inside a runtime is then a matter of course")]
     pub async fn restart(&self) -> io::Result<()> {
         self.inner.server.restart(Arc::clone(&self.inner.state))
     }
@@ -134,9 +128,7 @@ impl AuthorizationServer {
     }
 
     pub(super) fn new(state: Arc<State>, server: Server) -> Self {
-        Self {
-            inner: Arc::new(Inner { state, server }),
-        }
+        Self { inner: Arc::new(Inner { state, server }) }
     }
 
     pub(crate) fn state(&self) -> &Arc<State> {
@@ -147,8 +139,6 @@ impl AuthorizationServer {
 /// Says where it is, and none of the secrets it knows.
 impl fmt::Debug for AuthorizationServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthorizationServer")
-            .field("issuer", &self.issuer())
-            .finish_non_exhaustive()
+        f.debug_struct("AuthorizationServer").field("issuer", &self.issuer()).finish_non_exhaustive()
     }
 }

@@ -29,10 +29,7 @@ pub struct TokenRequest {
 impl TokenRequest {
     /// The first value of a form parameter.
     pub fn param(&self, name: &str) -> Option<&str> {
-        self.form
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// `grant_type`

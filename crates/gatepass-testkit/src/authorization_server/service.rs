@@ -73,31 +73,22 @@ impl State {
         let form = Form::parse(&parts.headers, &body);
 
         let failure = self.script.take();
-        let own = failure
-            .as_ref()
-            .is_none_or(Failure::processes)
-            .then(|| self.process(&parts, form.as_ref()));
-        let granted = own
-            .as_ref()
-            .is_some_and(|own| own.status() == StatusCode::OK);
+        let own = failure.as_ref().is_none_or(Failure::processes).then(|| self.process(&parts, form.as_ref()));
+        let granted = own.as_ref().is_some_and(|own| own.status() == StatusCode::OK);
         let wait = failure.as_ref().map_or(Duration::ZERO, Failure::wait);
         let answer = match (failure, own) {
             (None, Some(own)) => Ok(own.map(Body::Whole)),
             (Some(failure), own) => failure.answer(own, self.script.now()),
             (None, None) => Err(Dropped),
         };
-        let status = answer
-            .as_ref()
-            .ok()
-            .map(|response| response.status().as_u16());
+        let status = answer.as_ref().ok().map(|response| response.status().as_u16());
         self.record(at, parts, form.unwrap_or_default(), granted, status);
         self.script.wait(wait).await;
         answer
     }
 
     fn process(&self, parts: &Parts, form: Option<&Form>) -> Response<Bytes> {
-        let answer =
-            read_form(parts, form).and_then(|form| self.book().grant(&parts.headers, form));
+        let answer = read_form(parts, form).and_then(|form| self.book().grant(&parts.headers, form));
         match answer {
             Ok(json) => form::json(StatusCode::OK, json),
             Err(refusal) => refusal.response(),
@@ -145,9 +136,7 @@ impl State {
         let parsed = Form::parse(&parts.headers, &body);
         let answer = read_form(&parts, parsed.as_ref());
         let answer = answer.and_then(|form| process(&parts.headers, form));
-        answer
-            .unwrap_or_else(|refusal| refusal.response())
-            .map(Body::Whole)
+        answer.unwrap_or_else(|refusal| refusal.response()).map(Body::Whole)
     }
 
     async fn metadata(&self, endpoint: Endpoint) -> Result<Response<Body>, Dropped> {
@@ -169,20 +158,10 @@ impl State {
 }
 
 impl Answers for State {
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-    ) -> Result<Response<Body>, Dropped> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Body>, Dropped> {
         let endpoint = self.address.endpoint(request.uri().path());
-        let is_metadata = matches!(
-            endpoint,
-            Some(Endpoint::OAuthMetadata | Endpoint::OpenIdConfiguration)
-        );
-        let allowed = if is_metadata {
-            Method::GET
-        } else {
-            Method::POST
-        };
+        let is_metadata = matches!(endpoint, Some(Endpoint::OAuthMetadata | Endpoint::OpenIdConfiguration));
+        let allowed = if is_metadata { Method::GET } else { Method::POST };
         let mut answer = match endpoint {
             None => Ok(form::empty(StatusCode::NOT_FOUND).map(Body::Whole)),
             Some(_) if request.method() != allowed => Ok(only(&allowed)),
@@ -203,10 +182,7 @@ fn read_form<'a>(parts: &Parts, form: Option<&'a Form>) -> Result<&'a Form, Refu
     let query = parts.uri.query().unwrap_or_default();
     let mut names = form_urlencoded::parse(query.as_bytes()).map(|(name, _)| name);
     if names.any(|name| name == "client_secret" || name.ends_with("token")) {
-        return Err(Refusal::bad_request(
-            "invalid_request",
-            "no secrets in the URL",
-        ));
+        return Err(Refusal::bad_request("invalid_request", "no secrets in the URL"));
     }
     form.ok_or_else(|| Refusal::bad_request("invalid_request", "not a form"))
 }

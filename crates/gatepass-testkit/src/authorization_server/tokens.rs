@@ -62,15 +62,7 @@ impl Tokens {
         let id = self.next_family;
         self.next_family += 1;
         let client = client.to_owned();
-        self.families.insert(
-            id,
-            Family {
-                client,
-                scope,
-                revoked: false,
-                last_access_token: None,
-            },
-        );
+        self.families.insert(id, Family { client, scope, revoked: false, last_access_token: None });
         id
     }
 
@@ -83,13 +75,7 @@ impl Tokens {
     }
 
     pub(super) fn add_refresh(&mut self, token: String, family: FamilyId) {
-        self.refresh.insert(
-            token,
-            Refresh {
-                family,
-                superseded: None,
-            },
-        );
+        self.refresh.insert(token, Refresh { family, superseded: None });
     }
 
     pub(super) fn add_access(
@@ -105,25 +91,12 @@ impl Tokens {
             family.last_access_token = Some(token.to_owned());
         }
         let (client, epoch) = (client.to_owned(), self.epoch);
-        let access = Access {
-            client,
-            family,
-            scope,
-            expires,
-            epoch,
-            revoked: false,
-        };
+        let access = Access { client, family, scope, expires, epoch, revoked: false };
         self.access.insert(token.to_owned(), access);
     }
 
     /// Presents a refresh token. `None` when it is refused; when it had been superseded, its family ends with that.
-    pub(super) fn redeem(
-        &mut self,
-        token: &str,
-        client: &str,
-        rules: Rules,
-        now: Instant,
-    ) -> Option<FamilyId> {
+    pub(super) fn redeem(&mut self, token: &str, client: &str, rules: Rules, now: Instant) -> Option<FamilyId> {
         let refresh = self.refresh.get_mut(token)?;
         let id = refresh.family;
         let family = self.families.get(&id)?;
@@ -155,36 +128,24 @@ impl Tokens {
     pub(super) fn active(&self, token: &str, now: Instant) -> Option<&Access> {
         let access = self.access.get(token)?;
         let family = access.family.and_then(|family| self.families.get(&family));
-        let is_revoked =
-            access.revoked || access.epoch < self.epoch || family.is_some_and(|it| it.revoked);
+        let is_revoked = access.revoked || access.epoch < self.epoch || family.is_some_and(|it| it.revoked);
         (!is_revoked && !has_expired(access, now)).then_some(access)
     }
 
     /// An access token that is still within its lifetime, revoked or not.
     pub(super) fn unexpired(&self, token: &str, now: Instant) -> Option<&Access> {
-        self.access
-            .get(token)
-            .filter(|access| !has_expired(access, now))
+        self.access.get(token).filter(|access| !has_expired(access, now))
     }
 
     /// Client, scope and family of a refresh token that is good.
     pub(super) fn active_refresh(&self, token: &str) -> Option<(&str, Option<&str>)> {
-        let refresh = self
-            .refresh
-            .get(token)
-            .filter(|refresh| refresh.superseded.is_none())?;
-        let family = self
-            .families
-            .get(&refresh.family)
-            .filter(|family| !family.revoked)?;
+        let refresh = self.refresh.get(token).filter(|refresh| refresh.superseded.is_none())?;
+        let family = self.families.get(&refresh.family).filter(|family| !family.revoked)?;
         Some((&family.client, family.scope.as_deref()))
     }
 
     pub(super) fn revoke_access_token(&mut self, token: &str) -> bool {
-        self.access
-            .get_mut(token)
-            .map(|access| access.revoked = true)
-            .is_some()
+        self.access.get_mut(token).map(|access| access.revoked = true).is_some()
     }
 
     pub(super) fn revoke_access_tokens(&mut self) {
@@ -233,11 +194,7 @@ fn has_expired(access: &Access, now: Instant) -> bool {
 mod tests {
     use super::*;
 
-    const RULES: Rules = Rules {
-        supersede: true,
-        detect_reuse: true,
-        reuse_grace: Duration::from_secs(2),
-    };
+    const RULES: Rules = Rules { supersede: true, detect_reuse: true, reuse_grace: Duration::from_secs(2) };
 
     fn with_family() -> (Tokens, FamilyId) {
         let mut tokens = Tokens::default();
@@ -253,10 +210,7 @@ mod tests {
         tokens.add_access("access", "client", Some(family), None, (start, None));
         assert_eq!(tokens.redeem("first", "client", RULES, start), Some(family));
         let within = start + Duration::from_millis(1999);
-        assert_eq!(
-            tokens.redeem("first", "client", RULES, within),
-            Some(family)
-        );
+        assert_eq!(tokens.redeem("first", "client", RULES, within), Some(family));
         assert!(tokens.active("access", within).is_some());
 
         let after = start + Duration::from_secs(2);
@@ -279,11 +233,7 @@ mod tests {
         let start = Instant::now();
         let end = start + Duration::from_millis(10);
         tokens.add_access("access", "client", None, None, (start, Some(end)));
-        assert!(
-            tokens
-                .active("access", end - Duration::from_nanos(1))
-                .is_some()
-        );
+        assert!(tokens.active("access", end - Duration::from_nanos(1)).is_some());
         assert!(tokens.active("access", end).is_none());
     }
 
@@ -296,10 +246,6 @@ mod tests {
             let expires = Some(now + Duration::from_secs(1));
             tokens.add_access(&number.to_string(), "client", None, None, (now, expires));
         }
-        assert!(
-            tokens.access.len() <= 1025,
-            "{} are held",
-            tokens.access.len()
-        );
+        assert!(tokens.access.len() <= 1025, "{} are held", tokens.access.len());
     }
 }

@@ -24,22 +24,13 @@ async fn a_good_token_gets_an_echo_of_what_arrived() {
         .unwrap();
     let echo = http.send(request).await.unwrap().json();
     assert_eq!(echo["method"], "PUT");
-    assert_eq!(
-        (echo["path"].as_str(), echo["query"].as_str()),
-        (Some("/a/b"), Some("c=d"))
-    );
+    assert_eq!((echo["path"].as_str(), echo["query"].as_str()), (Some("/a/b"), Some("c=d")));
     assert_eq!(echo["headers"]["authorization"], format!("bearer {token}"));
     assert_eq!(echo["headers"]["x-twice"], serde_json::json!(["1", "2"]));
-    assert_eq!(
-        (echo["body"].as_str(), echo["body_length"].as_u64()),
-        (Some("hello"), Some(5))
-    );
+    assert_eq!((echo["body"].as_str(), echo["body_length"].as_u64()), (Some("hello"), Some(5)));
 
     let call = &api.journal()[0];
-    assert_eq!(
-        (call.uri.as_str(), call.token.as_deref()),
-        ("/a/b?c=d", Some(token.as_str()))
-    );
+    assert_eq!((call.uri.as_str(), call.token.as_deref()), ("/a/b?c=d", Some(token.as_str())));
     assert!(!format!("{api:?} {call:?}").contains(&token));
 }
 
@@ -49,10 +40,7 @@ async fn a_token_is_refused_when_it_is_missing_unknown_expired_or_revoked() {
     let url = api.url("/");
     let challenge = async |token: &str| {
         let answer = http.get(&url, token).await.unwrap();
-        (
-            answer.status.as_u16(),
-            answer.header("www-authenticate").contains("invalid_token"),
-        )
+        (answer.status.as_u16(), answer.header("www-authenticate").contains("invalid_token"))
     };
     assert_eq!(challenge(&token).await, (200, false));
     assert_eq!(challenge("never-issued").await, (401, true));
@@ -67,10 +55,7 @@ async fn a_token_is_refused_when_it_is_missing_unknown_expired_or_revoked() {
     let bare = Request::get(&url).body(Full::default()).unwrap();
     let answer = http.send(bare).await.unwrap();
     assert_eq!(answer.header("www-authenticate"), "Bearer");
-    assert_eq!(
-        (api.calls(), api.answered(401), api.answered(200)),
-        (6, 4, 2)
-    );
+    assert_eq!((api.calls(), api.answered(401), api.answered(200)), (6, 4, 2));
     assert_eq!(api.distinct_tokens_seen(), 3);
 }
 
@@ -89,26 +74,14 @@ async fn two_tokens_in_one_request_are_one_too_many() {
 async fn a_call_can_be_refused_dropped_or_answered_large() {
     let (_server, api, http, token) = started().await;
     let url = api.url("/");
-    api.fail_next(
-        1,
-        Failure::challenge(Challenge::LowerCase).padding(300 * 1024),
-    )
-    .fail_next(1, Failure::dropped())
-    .fail_next(
-        1,
-        Failure::too_many_requests(RetryAfter::Raw("soon".into())),
-    );
+    api.fail_next(1, Failure::challenge(Challenge::LowerCase).padding(300 * 1024))
+        .fail_next(1, Failure::dropped())
+        .fail_next(1, Failure::too_many_requests(RetryAfter::Raw("soon".into())));
     let large = http.get(&url, &token).await.unwrap();
-    assert_eq!(
-        large.header("www-authenticate"),
-        "bearer error=\"invalid_token\""
-    );
+    assert_eq!(large.header("www-authenticate"), "bearer error=\"invalid_token\"");
     assert_eq!(large.body.unwrap().len(), 300 * 1024);
     assert!(http.get(&url, &token).await.is_none());
-    assert_eq!(
-        http.get(&url, &token).await.unwrap().header("retry-after"),
-        "soon"
-    );
+    assert_eq!(http.get(&url, &token).await.unwrap().header("retry-after"), "soon");
     assert_eq!(http.get(&url, &token).await.unwrap().status, 200);
     assert_eq!((api.dropped(), api.answered(429)), (1, 1));
 }
@@ -122,10 +95,7 @@ async fn a_refusal_takes_the_form_it_was_told() {
     api.fail_next(1, Failure::late(Duration::from_millis(1)));
     for _ in 0..2 {
         let answer = http.get(&api.url("/"), &token).await.unwrap();
-        assert_eq!(
-            (answer.status.as_u16(), answer.header("grpc-status")),
-            (200, "16")
-        );
+        assert_eq!((answer.status.as_u16(), answer.header("grpc-status")), (200, "16"));
         assert_eq!(answer.header("content-type"), "application/grpc");
     }
     api.refuse_with(None);
@@ -137,10 +107,7 @@ async fn the_limit_holds_for_each_sign_in_and_says_when_to_come_back() {
     let (server, api, http, token) = started().await;
     api.limit(2, Duration::from_secs(3600));
     let url = api.url("/");
-    let other = http
-        .refresh(&server, &server.issue_refresh_token())
-        .await
-        .access_token();
+    let other = http.refresh(&server, &server.issue_refresh_token()).await.access_token();
     for _ in 0..2 {
         assert_eq!(http.get(&url, &token).await.unwrap().status, 200);
     }
@@ -157,22 +124,11 @@ async fn some_paths_redirect_need_no_token_or_take_their_time() {
     let (_server, api, http, token) = started().await;
     let url = api.url("/redirect?to=http%3A%2F%2Fa.example%2F&status=307");
     let redirect = http.get(&url, &token).await.unwrap();
-    assert_eq!(
-        (redirect.status.as_u16(), redirect.header("location")),
-        (307, "http://a.example/")
-    );
-    let public = Request::get(api.url("/public/x"))
-        .body(Full::default())
-        .unwrap();
+    assert_eq!((redirect.status.as_u16(), redirect.header("location")), (307, "http://a.example/"));
+    let public = Request::get(api.url("/public/x")).body(Full::default()).unwrap();
     assert_eq!(http.send(public).await.unwrap().json()["path"], "/public/x");
     let start = std::time::Instant::now();
-    assert_eq!(
-        http.get(&api.url("/sleep?ms=5"), &token)
-            .await
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(http.get(&api.url("/sleep?ms=5"), &token).await.unwrap().status, 200);
     assert!(start.elapsed() >= Duration::from_millis(5));
 }
 
@@ -187,10 +143,7 @@ async fn the_journal_is_bounded_and_the_counters_are_exact() {
     assert_eq!(kept, ["/2", "/3"]);
     assert_eq!((api.calls(), api.answered(200)), (3, 3));
     api.reset_journal();
-    assert_eq!(
-        (api.calls(), api.answered(200), api.journal().len()),
-        (0, 0, 0)
-    );
+    assert_eq!((api.calls(), api.answered(200), api.journal().len()), (0, 0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,10 +157,7 @@ async fn a_hundred_calls_at_once_are_all_answered() {
         })
         .collect();
     api.until_calls(100).await;
-    assert_eq!(
-        (api.max_concurrent_calls(), api.max_concurrent_connections()),
-        (100, 100)
-    );
+    assert_eq!((api.max_concurrent_calls(), api.max_concurrent_connections()), (100, 100));
     api.release();
     for call in calls {
         assert_eq!(call.await.unwrap(), Some(200));

@@ -30,16 +30,8 @@ impl Http {
     /// `None`: the connection broke before there was an answer.
     pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Option<Answer> {
         let (parts, body) = self.0.request(request).await.ok()?.into_parts();
-        let body = body
-            .collect()
-            .await
-            .ok()
-            .map(http_body_util::Collected::to_bytes);
-        Some(Answer {
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        })
+        let body = body.collect().await.ok().map(http_body_util::Collected::to_bytes);
+        Some(Answer { status: parts.status, headers: parts.headers, body })
     }
 
     pub(crate) async fn get(&self, url: &str, token: &str) -> Option<Answer> {
@@ -50,10 +42,7 @@ impl Http {
 
     pub(crate) async fn post(&self, url: &str, form: &str) -> Option<Answer> {
         let form = Full::from(form.to_owned());
-        let request = Request::post(url)
-            .header("content-type", FORM)
-            .body(form)
-            .unwrap();
+        let request = Request::post(url).header("content-type", FORM).body(form).unwrap();
         self.send(request).await
     }
 
@@ -67,11 +56,7 @@ impl Http {
         self.try_refresh(server, token).await.unwrap()
     }
 
-    pub(crate) async fn try_refresh(
-        &self,
-        server: &AuthorizationServer,
-        token: &str,
-    ) -> Option<Answer> {
+    pub(crate) async fn try_refresh(&self, server: &AuthorizationServer, token: &str) -> Option<Answer> {
         let form = format!("grant_type=refresh_token&refresh_token={token}&{CLIENT}");
         self.post(&server.token_url(), &form).await
     }
@@ -98,9 +83,6 @@ impl Answer {
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .map(|value| value.to_str().unwrap())
-            .unwrap_or_default()
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
 }

@@ -5,9 +5,7 @@ use http_body_util::Full;
 use crate::client::{Answer, Http};
 
 async fn get(http: &Http, url: &str) -> Answer {
-    http.send(Request::get(url).body(Full::default()).unwrap())
-        .await
-        .unwrap()
+    http.send(Request::get(url).body(Full::default()).unwrap()).await.unwrap()
 }
 
 #[tokio::test]
@@ -18,10 +16,7 @@ async fn both_documents_name_the_issuer_and_the_token_endpoint() {
         assert_eq!(document.text("issuer"), server.issuer());
         assert_eq!(document.text("token_endpoint"), server.token_url());
     }
-    assert_eq!(
-        (server.discovery_requests(), server.token_requests()),
-        (2, 0)
-    );
+    assert_eq!((server.discovery_requests(), server.token_requests()), (2, 0));
 }
 
 #[tokio::test]
@@ -32,17 +27,11 @@ async fn each_document_fails_in_its_own_way() {
     server.oauth_metadata(Metadata::Missing);
     server.openid_configuration(Metadata::WrongIssuer("http://evil.example".into()));
     assert_eq!(get(&http, &oauth).await.status, 404);
-    assert_eq!(
-        get(&http, &openid).await.text("issuer"),
-        "http://evil.example"
-    );
+    assert_eq!(get(&http, &openid).await.text("issuer"), "http://evil.example");
 
     server.oauth_metadata(Metadata::Fails(Failure::html(200)));
     server.openid_configuration(Metadata::Member("token_endpoint".into(), "7".into()));
-    assert_eq!(
-        get(&http, &oauth).await.header("content-type"),
-        "text/html; charset=utf-8"
-    );
+    assert_eq!(get(&http, &oauth).await.header("content-type"), "text/html; charset=utf-8");
     assert_eq!(get(&http, &openid).await.json()["token_endpoint"], 7);
 
     server.oauth_metadata(Metadata::Fails(Failure::torn_json()));
@@ -52,14 +41,8 @@ async fn each_document_fails_in_its_own_way() {
 
 #[tokio::test]
 async fn an_issuer_may_have_a_path_and_another_name_for_the_host() {
-    let builder = AuthorizationServer::builder()
-        .host("localhost")
-        .issuer_path("/tenant/1/");
-    let server = builder
-        .token_path("/tenant/1/oauth/token")
-        .start()
-        .await
-        .unwrap();
+    let builder = AuthorizationServer::builder().host("localhost").issuer_path("/tenant/1/");
+    let server = builder.token_path("/tenant/1/oauth/token").start().await.unwrap();
     assert!(server.issuer().starts_with("http://localhost:"));
     assert!(server.issuer().ends_with("/tenant/1"));
     let loopback = server.url("").replace("localhost", "127.0.0.1");

@@ -8,9 +8,7 @@ use crate::client::Http;
 #[tokio::test]
 async fn failures_come_in_order_and_then_the_server_recovers() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
-    server
-        .fail_next(2, Failure::status(503))
-        .fail_next(1, Failure::oauth("invalid_client"));
+    server.fail_next(2, Failure::status(503)).fail_next(1, Failure::oauth("invalid_client"));
     let mut statuses = Vec::new();
     for _ in 0..4 {
         statuses.push(http.token(&server).await.status.as_u16());
@@ -19,10 +17,7 @@ async fn failures_come_in_order_and_then_the_server_recovers() {
 
     server.fail_until_told(Failure::html(502));
     for _ in 0..3 {
-        assert_eq!(
-            http.token(&server).await.header("content-type"),
-            "text/html; charset=utf-8"
-        );
+        assert_eq!(http.token(&server).await.header("content-type"), "text/html; charset=utf-8");
     }
     server.recover();
     assert_eq!(http.token(&server).await.status, 200);
@@ -32,10 +27,7 @@ async fn failures_come_in_order_and_then_the_server_recovers() {
 #[tokio::test]
 async fn torn_json_is_complete_as_http_and_broken_as_json() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
-    for failure in [
-        Failure::torn_json(),
-        Failure::torn_json().after_processing(),
-    ] {
+    for failure in [Failure::torn_json(), Failure::torn_json().after_processing()] {
         server.fail_next(1, failure);
         let answer = http.token(&server).await;
         let body = answer.body.as_ref().unwrap();
@@ -80,23 +72,12 @@ async fn a_late_answer_was_processed_on_time() {
 #[tokio::test]
 async fn a_redirect_and_a_raw_answer_arrive_as_told() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
-    let raw = Response::builder()
-        .status(418)
-        .header("x-kept", "yes")
-        .body("short and stout");
-    server
-        .fail_next(1, Failure::redirect("http://127.0.0.1:9/"))
-        .fail_next(1, Failure::raw(raw.unwrap()));
+    let raw = Response::builder().status(418).header("x-kept", "yes").body("short and stout");
+    server.fail_next(1, Failure::redirect("http://127.0.0.1:9/")).fail_next(1, Failure::raw(raw.unwrap()));
     let answer = http.token(&server).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("location")),
-        (302, "http://127.0.0.1:9/")
-    );
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (302, "http://127.0.0.1:9/"));
     let answer = http.token(&server).await;
-    assert_eq!(
-        (answer.status.as_u16(), answer.header("x-kept")),
-        (418, "yes")
-    );
+    assert_eq!((answer.status.as_u16(), answer.header("x-kept")), (418, "yes"));
     assert_eq!(answer.body.unwrap(), "short and stout");
 }
 
@@ -125,11 +106,7 @@ async fn challenges_have_the_lines_they_should() {
         (Challenge::OneLine, 401, 1),
         (Challenge::SeveralLines, 401, 3),
         (Challenge::InsufficientScope("a \"b\"".into()), 403, 1),
-        (
-            Challenge::InsufficientUserAuthentication("gold".into()),
-            401,
-            1,
-        ),
+        (Challenge::InsufficientUserAuthentication("gold".into()), 401, 1),
         (Challenge::Garbage, 401, 1),
         (Challenge::Raw(vec!["A".into(), "B\r\n".into()]), 401, 2),
     ] {
@@ -163,9 +140,7 @@ async fn held_answers_let_callers_meet_without_a_sleep() {
 #[tokio::test]
 async fn a_length_that_is_not_the_body_s_is_put_right() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
-    let raw = Response::builder()
-        .header("content-length", "99")
-        .body("short");
+    let raw = Response::builder().header("content-length", "99").body("short");
     server.fail_next(1, Failure::raw(raw.unwrap()));
     assert_eq!(http.token(&server).await.body.unwrap(), "short");
 }
@@ -173,10 +148,8 @@ async fn a_length_that_is_not_the_body_s_is_put_right() {
 #[tokio::test]
 async fn the_own_answer_may_carry_a_header_more() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
-    let closing = Failure::late(Duration::ZERO).header(
-        http::header::CONNECTION,
-        http::HeaderValue::from_static("close"),
-    );
+    let closing =
+        Failure::late(Duration::ZERO).header(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     server.fail_until_told(closing);
     for _ in 0..3 {
         let answer = http.token(&server).await;

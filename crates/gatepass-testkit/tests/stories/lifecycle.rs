@@ -32,28 +32,14 @@ async fn a_stopped_server_refuses_connections_and_comes_back_with_its_tokens() {
     server.restart().await.unwrap();
     server.restart().await.unwrap();
     assert!(server.is_active(&token));
-    assert_eq!(
-        Http::new().refresh(&server, &refresh_token).await.status,
-        200
-    );
+    assert_eq!(Http::new().refresh(&server, &refresh_token).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_port_that_is_taken_is_an_error() {
     let server = AuthorizationServer::start().await;
-    let port = authority(&server.issuer())
-        .split_once(':')
-        .unwrap()
-        .1
-        .parse()
-        .unwrap();
-    assert!(
-        AuthorizationServer::builder()
-            .port(port)
-            .start()
-            .await
-            .is_err()
-    );
+    let port = authority(&server.issuer()).split_once(':').unwrap().1.parse().unwrap();
+    assert!(AuthorizationServer::builder().port(port).start().await.is_err());
     assert!(Api::start_on(port, &server).await.is_err());
 }
 

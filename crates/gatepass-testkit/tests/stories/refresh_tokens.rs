@@ -12,10 +12,7 @@ async fn a_refresh_token_is_superseded_when_it_is_used() {
     assert_eq!(answer.status, 200);
     assert_ne!(answer.refresh_token(), first);
     assert!(!server.is_refreshable(&first));
-    assert_eq!(
-        http.refresh(&server, &answer.refresh_token()).await.status,
-        200
-    );
+    assert_eq!(http.refresh(&server, &answer.refresh_token()).await.status, 200);
     assert_eq!(server.families_revoked(), 0);
 }
 
@@ -27,10 +24,7 @@ async fn a_superseded_refresh_token_revokes_its_family() {
     let answer = http.refresh(&server, &first).await;
 
     let reused = http.refresh(&server, &first).await;
-    assert_eq!(
-        (reused.status.as_u16(), reused.text("error").as_str()),
-        (400, "invalid_grant")
-    );
+    assert_eq!((reused.status.as_u16(), reused.text("error").as_str()), (400, "invalid_grant"));
     assert_eq!(server.families_revoked(), 1);
     assert!(!server.is_active(&answer.access_token()));
     let child = http.refresh(&server, &answer.refresh_token()).await;
@@ -43,9 +37,7 @@ async fn an_answer_lost_after_rotation_costs_the_family_unless_there_is_a_grace(
     let http = Http::new();
     for (grace, status) in [(Duration::ZERO, 400), (Duration::from_secs(60), 200)] {
         let server = AuthorizationServer::start().await;
-        server
-            .reuse_grace(grace)
-            .fail_next(1, Failure::dropped().after_processing());
+        server.reuse_grace(grace).fail_next(1, Failure::dropped().after_processing());
         let token = server.issue_refresh_token();
         assert!(http.try_refresh(&server, &token).await.is_none());
         assert_eq!(server.tokens_issued(), 1);
@@ -60,32 +52,20 @@ async fn an_answer_lost_before_the_grant_costs_nothing() {
     let token = server.issue_refresh_token();
     assert!(http.try_refresh(&server, &token).await.is_none());
     assert_eq!(http.refresh(&server, &token).await.status, 200);
-    let statuses: Vec<_> = server
-        .journal()
-        .iter()
-        .map(|it| (it.status, it.granted))
-        .collect();
+    let statuses: Vec<_> = server.journal().iter().map(|it| (it.status, it.granted)).collect();
     assert_eq!(statuses, [(None, false), (Some(200), true)]);
 }
 
 #[tokio::test]
 async fn without_rotation_the_refresh_token_stays_good_whatever_the_answer_says() {
     let http = Http::new();
-    for (rotation, answered) in [
-        (Rotation::Repeat, None),
-        (Rotation::Omit, Some("")),
-        (Rotation::Empty, Some("")),
-    ] {
+    for (rotation, answered) in [(Rotation::Repeat, None), (Rotation::Omit, Some("")), (Rotation::Empty, Some(""))] {
         let server = AuthorizationServer::start().await;
         server.rotation(rotation);
         let token = server.issue_refresh_token();
         for _ in 0..2 {
             let answer = http.refresh(&server, &token).await;
-            assert_eq!(
-                answer.refresh_token(),
-                answered.unwrap_or(&token),
-                "{rotation:?}"
-            );
+            assert_eq!(answer.refresh_token(), answered.unwrap_or(&token), "{rotation:?}");
             let is_there = answer.json().get("refresh_token").is_some();
             assert_eq!(is_there, rotation != Rotation::Omit);
         }
@@ -98,10 +78,7 @@ async fn reuse_goes_unpunished_when_it_is_not_detected() {
     server.detect_reuse(false);
     let first = server.issue_refresh_token();
     let second = http.refresh(&server, &first).await.refresh_token();
-    assert_eq!(
-        http.refresh(&server, &first).await.text("error"),
-        "invalid_grant"
-    );
+    assert_eq!(http.refresh(&server, &first).await.text("error"), "invalid_grant");
     assert_eq!(http.refresh(&server, &second).await.status, 200);
 }
 
@@ -137,16 +114,9 @@ async fn a_refresh_retires_the_access_token_before_it_if_told() {
 async fn a_refresh_may_narrow_the_scope_but_not_widen_it() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
     let token = server.issue_refresh_token_to("client", Some("read write"));
-    let form =
-        |scope| format!("grant_type=refresh_token&refresh_token={token}&scope={scope}&{CLIENT}");
+    let form = |scope| format!("grant_type=refresh_token&refresh_token={token}&scope={scope}&{CLIENT}");
     let url = server.token_url();
-    assert_eq!(
-        http.post(&url, &form("admin")).await.unwrap().text("error"),
-        "invalid_scope"
-    );
+    assert_eq!(http.post(&url, &form("admin")).await.unwrap().text("error"), "invalid_scope");
     assert!(server.is_refreshable(&token));
-    assert_eq!(
-        http.post(&url, &form("read")).await.unwrap().text("scope"),
-        "read"
-    );
+    assert_eq!(http.post(&url, &form("read")).await.unwrap().text("scope"), "read");
 }

@@ -29,10 +29,7 @@ async fn a_wrong_secret_is_refused_with_a_challenge_if_it_came_as_basic() {
         .body(Full::from("grant_type=client_credentials"))
         .unwrap();
     let answer = http.send(request).await.unwrap();
-    assert_eq!(
-        (answer.status.as_u16(), answer.text("error").as_str()),
-        (401, "invalid_client")
-    );
+    assert_eq!((answer.status.as_u16(), answer.text("error").as_str()), (401, "invalid_client"));
     assert_eq!(answer.header("www-authenticate"), "Basic realm=\"testkit\"");
 
     let journal = server.journal();
@@ -47,42 +44,20 @@ async fn malformed_requests_are_refused_each_for_its_reason() {
     let url = server.token_url();
     let with_secret_in_url = format!("{url}?client_secret=secret");
     for (url, form, error) in [
-        (
-            &url,
-            format!("grant_type=client_credentials&scope=a&scope=b&{CLIENT}"),
-            "invalid_request",
-        ),
+        (&url, format!("grant_type=client_credentials&scope=a&scope=b&{CLIENT}"), "invalid_request"),
         (&url, CLIENT.to_owned(), "invalid_request"),
         (&url, format!("grant_type=&{CLIENT}"), "invalid_request"),
-        (
-            &url,
-            format!("grant_type=password&{CLIENT}"),
-            "unsupported_grant_type",
-        ),
-        (
-            &url,
-            "grant_type=client_credentials".to_owned(),
-            "invalid_client",
-        ),
-        (
-            &with_secret_in_url,
-            format!("grant_type=client_credentials&{CLIENT}"),
-            "invalid_request",
-        ),
+        (&url, format!("grant_type=password&{CLIENT}"), "unsupported_grant_type"),
+        (&url, "grant_type=client_credentials".to_owned(), "invalid_client"),
+        (&with_secret_in_url, format!("grant_type=client_credentials&{CLIENT}"), "invalid_request"),
     ] {
         let answer = http.post(url, &form).await.unwrap();
         assert_eq!(answer.text("error"), error, "{form}");
     }
     let json = Request::post(&url).header("content-type", "application/json");
-    let answer = http
-        .send(json.body(Full::from("{}")).unwrap())
-        .await
-        .unwrap();
+    let answer = http.send(json.body(Full::from("{}")).unwrap()).await.unwrap();
     assert_eq!(answer.text("error"), "invalid_request");
-    let get = http
-        .send(Request::get(&url).body(Full::default()).unwrap())
-        .await
-        .unwrap();
+    let get = http.send(Request::get(&url).body(Full::default()).unwrap()).await.unwrap();
     assert_eq!((get.status.as_u16(), get.header("allow")), (405, "POST"));
 }
 
@@ -100,23 +75,15 @@ async fn a_request_that_is_far_too_long_is_refused_and_counted() {
 #[tokio::test]
 async fn the_answer_is_written_as_told() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
-    server
-        .token_lifetime(Duration::from_millis(1500))
-        .expires_in(ExpiresIn::Text);
-    server
-        .token_type("mac")
-        .member("id_token", Some("null"))
-        .token_length(2048);
+    server.token_lifetime(Duration::from_millis(1500)).expires_in(ExpiresIn::Text);
+    server.token_type("mac").member("id_token", Some("null")).token_length(2048);
     let answer = http.token(&server).await;
     assert_eq!(answer.json()["expires_in"], "1");
     assert_eq!(answer.json()["token_type"], "mac");
     assert!(answer.json()["id_token"].is_null());
     assert_eq!(answer.access_token().len(), 2048);
 
-    server
-        .reset_members()
-        .member("token_type", None)
-        .expires_in(ExpiresIn::Json("1e18".into()));
+    server.reset_members().member("token_type", None).expires_in(ExpiresIn::Json("1e18".into()));
     let answer = http.token(&server).await;
     assert!(answer.json().get("token_type").is_none());
     assert_eq!(answer.json()["expires_in"], json!(1e18));
@@ -126,9 +93,7 @@ async fn the_answer_is_written_as_told() {
 #[tokio::test]
 async fn a_token_may_be_chosen_even_one_that_fits_no_header() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
-    server
-        .next_access_token("a\r\nb: c")
-        .next_access_token("again");
+    server.next_access_token("a\r\nb: c").next_access_token("again");
     assert_eq!(http.token(&server).await.access_token(), "a\r\nb: c");
     assert_eq!(http.token(&server).await.access_token(), "again");
     assert_ne!(http.token(&server).await.access_token(), "again");
@@ -140,9 +105,7 @@ async fn a_caching_server_repeats_a_token_even_a_revoked_one_until_it_expires() 
     let (server, http) = (AuthorizationServer::start().await, Http::new());
     server.repeat_access_token(true);
     let first = http.token(&server).await.access_token();
-    server
-        .revoke_access_tokens()
-        .advance(Duration::from_secs(600));
+    server.revoke_access_tokens().advance(Duration::from_secs(600));
     let second = http.token(&server).await;
     assert_eq!(second.access_token(), first);
     assert!(second.json()["expires_in"].as_u64().unwrap() <= 3000);
@@ -156,10 +119,7 @@ async fn scopes_are_echoed_or_granted_differently() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
     let form = format!("grant_type=client_credentials&scope=read+write&{CLIENT}");
     let url = server.token_url();
-    assert_eq!(
-        http.post(&url, &form).await.unwrap().text("scope"),
-        "read write"
-    );
+    assert_eq!(http.post(&url, &form).await.unwrap().text("scope"), "read write");
     server.granted_scope(Some("read"));
     assert_eq!(http.post(&url, &form).await.unwrap().text("scope"), "read");
 }
@@ -170,13 +130,8 @@ async fn another_grant_is_accepted_once_the_test_says_so() {
     server.add_public_client("app");
     let form = "grant_type=urn:example:exchange&subject_token=x&client_id=app";
     let url = server.token_url();
-    assert_eq!(
-        http.post(&url, form).await.unwrap().text("error"),
-        "unsupported_grant_type"
-    );
-    server
-        .accept_grant("urn:example:exchange")
-        .refresh_token_for_every_grant(true);
+    assert_eq!(http.post(&url, form).await.unwrap().text("error"), "unsupported_grant_type");
+    server.accept_grant("urn:example:exchange").refresh_token_for_every_grant(true);
     let answer = http.post(&url, form).await.unwrap();
     assert!(server.is_active(&answer.access_token()));
     assert!(server.is_refreshable(&answer.refresh_token()));
@@ -195,23 +150,11 @@ async fn introspection_and_revocation_agree_with_the_server() {
     assert!(is_active(&access).await && is_active(&refresh).await);
 
     let form = format!("token={access}&{CLIENT}");
-    assert_eq!(
-        http.post(&server.url("/revoke"), &form)
-            .await
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(http.post(&server.url("/revoke"), &form).await.unwrap().status, 200);
     assert!(!is_active(&access).await && is_active(&refresh).await);
 
     let form = format!("token={refresh}&{CLIENT}");
-    assert_eq!(
-        http.post(&server.url("/revoke"), &form)
-            .await
-            .unwrap()
-            .status,
-        200
-    );
+    assert_eq!(http.post(&server.url("/revoke"), &form).await.unwrap().status, 200);
     assert!(!is_active(&refresh).await);
     assert_eq!(server.families_revoked(), 1);
 }
@@ -222,10 +165,7 @@ async fn debug_shows_no_secret() {
     let refresh_token = server.issue_refresh_token();
     let access_token = http.refresh(&server, &refresh_token).await.access_token();
     let shown = format!("{server:?} {:?}", server.journal());
-    assert!(
-        shown.contains("grant_type") && shown.contains("refresh_token"),
-        "{shown}"
-    );
+    assert!(shown.contains("grant_type") && shown.contains("refresh_token"), "{shown}");
     for secret in [refresh_token.as_str(), &access_token, "\"secret\""] {
         assert!(!shown.contains(secret), "{shown}");
     }

@@ -68,22 +68,12 @@ where
 {
     #[inline]
     pub(super) fn untouched(response: S::Future) -> Self {
-        Self {
-            state: State::Sent {
-                response,
-                token: None,
-            },
-        }
+        Self { state: State::Sent { response, token: None } }
     }
 
     #[inline]
     pub(super) fn sent(response: S::Future, token: Token) -> Self {
-        Self {
-            state: State::Sent {
-                response,
-                token: Some(token),
-            },
-        }
+        Self { state: State::Sent { response, token: Some(token) } }
     }
 
     pub(super) fn waiting(waiter: Waiter, service: S, request: Request<B>) -> Self {
@@ -93,17 +83,11 @@ where
             service,
             request: Some(request),
         };
-        Self {
-            state: State::Waiting {
-                waiting: Box::new(waiting),
-            },
-        }
+        Self { state: State::Waiting { waiting: Box::new(waiting) } }
     }
 
     pub(super) fn refused(error: Error) -> Self {
-        Self {
-            state: State::Refused { error: Some(error) },
-        }
+        Self { state: State::Refused { error: Some(error) } }
     }
 }
 
@@ -128,15 +112,10 @@ where
                 }
                 StateProj::Waiting { waiting } => {
                     let (response, token) = ready!(waiting.poll_send(cx))?;
-                    state.set(State::Sent {
-                        response,
-                        token: Some(token),
-                    });
+                    state.set(State::Sent { response, token: Some(token) });
                 }
                 StateProj::Refused { error } => {
-                    let error = error
-                        .take()
-                        .unwrap_or_else(|| Error::transient("polled after it was done"));
+                    let error = error.take().unwrap_or_else(|| Error::transient("polled after it was done"));
                     return Poll::Ready(Err(error.into()));
                 }
             }
@@ -170,9 +149,7 @@ where
         let Some(mut request) = self.request.take() else {
             return Poll::Ready(Err(Error::transient("polled after it was done").into()));
         };
-        request
-            .headers_mut()
-            .insert(header::AUTHORIZATION, token.header_value().clone());
+        request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
         Poll::Ready(Ok((self.service.call(request), token)))
     }
 }

@@ -51,13 +51,7 @@ impl BearerLayer {
     }
 
     fn with_cells(cells: Cells, origins: Origins) -> Self {
-        Self {
-            config: Arc::new(Config {
-                cells,
-                origins,
-                inner_is_served: false,
-            }),
-        }
+        Self { config: Arc::new(Config { cells, origins, inner_is_served: false }) }
     }
 
     /// Says at which origin the inner service is, for requests whose URI does not: above a tonic channel, which adds the
@@ -68,9 +62,7 @@ impl BearerLayer {
     pub fn inner_is(mut self, origin: &str) -> Result<Self, Error> {
         // Plain http was allowed or refused when the origins were given.
         Origin::new(origin, true)?;
-        let uri: Uri = origin
-            .parse()
-            .map_err(|_| Error::misconfigured("not an origin"))?;
+        let uri: Uri = origin.parse().map_err(|_| Error::misconfigured("not an origin"))?;
         if !self.config.origins.contains(&uri) {
             return Err(Error::misconfigured(format!(
                 "`{origin}` is not among the origins that may get the token: add it to them"

@@ -25,19 +25,9 @@ impl Refused {
     #[inline]
     pub fn read(status: StatusCode, headers: &HeaderMap, token: &Token) -> Option<Self> {
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Self::read_challenges(status, headers, token)
-            }
-            StatusCode::OK
-                if headers
-                    .get(&GRPC_STATUS)
-                    .is_some_and(|status| status == GRPC_UNAUTHENTICATED) =>
-            {
-                Some(Self {
-                    token: token.clone(),
-                    challenges: Challenges::default(),
-                    token_is_bad: true,
-                })
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::read_challenges(status, headers, token),
+            StatusCode::OK if headers.get(&GRPC_STATUS).is_some_and(|status| status == GRPC_UNAUTHENTICATED) => {
+                Some(Self { token: token.clone(), challenges: Challenges::default(), token_is_bad: true })
             }
             _ => None,
         }
@@ -50,11 +40,7 @@ impl Refused {
             return None;
         }
         let token_is_bad = status == StatusCode::UNAUTHORIZED && challenges.refuses_token("Bearer");
-        Some(Self {
-            token: token.clone(),
-            challenges,
-            token_is_bad,
-        })
+        Some(Self { token: token.clone(), challenges, token_is_bad })
     }
 
     /// Drops a bad token from its cell, then marks the response.
@@ -68,10 +54,7 @@ impl Refused {
     #[cold]
     fn mark(self, extensions: &mut Extensions) {
         if self.token_is_bad && self.token.reject() {
-            tracing::debug!(
-                generation = self.token.generation(),
-                "the token was refused and dropped"
-            );
+            tracing::debug!(generation = self.token.generation(), "the token was refused and dropped");
         }
         extensions.insert(self);
     }

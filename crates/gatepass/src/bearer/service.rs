@@ -57,9 +57,7 @@ where
             return ResponseFuture::untouched(self.inner.call(request));
         }
         // The caller's own Authorization stays, and with it whatever comes of it (A5).
-        let header::Entry::Vacant(authorization) =
-            request.headers_mut().entry(header::AUTHORIZATION)
-        else {
+        let header::Entry::Vacant(authorization) = request.headers_mut().entry(header::AUTHORIZATION) else {
             return ResponseFuture::untouched(self.inner.call(request));
         };
         let claim = match &self.config.cells {
@@ -91,9 +89,7 @@ impl<S> Bearer<S> {
     {
         match claim {
             Claim::Token(token) => {
-                request
-                    .headers_mut()
-                    .insert(header::AUTHORIZATION, token.header_value().clone());
+                request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
                 ResponseFuture::sent(self.inner.call(request), token)
             }
             Claim::Wait(waiter) => ResponseFuture::waiting(waiter, self.let_go(), request),

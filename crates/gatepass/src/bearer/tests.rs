@@ -49,9 +49,7 @@ pub(crate) fn cell() -> (TokenCell, Arc<AtomicUsize>) {
 /// A cell that has no token and gets none.
 fn broken() -> TokenCell {
     let source = |_| async { Err(Error::misconfigured("wrong secret")) };
-    TokenCell::builder(source)
-        .clock(TestClock::new().clock())
-        .build()
+    TokenCell::builder(source).clock(TestClock::new().clock()).build()
 }
 
 pub(crate) fn api() -> Origins {
@@ -93,10 +91,7 @@ async fn x1_a_request_to_a_listed_origin_gets_the_token_marked_sensitive() {
     let probe = ok("hello");
     let service = layer(&cell).layer(probe.clone());
     for _ in 0..3 {
-        let response = service
-            .clone()
-            .oneshot(request("https://API.example.com:443/v1"))
-            .await;
+        let response = service.clone().oneshot(request("https://API.example.com:443/v1")).await;
         assert_eq!(response.unwrap().body(), "hello");
     }
     for seen in probe.seen() {
@@ -119,10 +114,7 @@ async fn x1_a_request_elsewhere_passes_untouched_and_starts_nothing() {
     ] {
         let response = service.clone().oneshot(request(elsewhere)).await.unwrap();
         assert_eq!(response.status(), 401);
-        assert!(
-            response.extensions().get::<Refused>().is_none(),
-            "{elsewhere}"
-        );
+        assert!(response.extensions().get::<Refused>().is_none(), "{elsewhere}");
     }
     assert_eq!(probe.tokens(), ["none"; 4]);
     assert_eq!(issued.load(SeqCst), 0);
@@ -134,18 +126,9 @@ async fn x1_inner_is_names_the_origin_of_requests_that_do_not() {
     let probe = ok("");
     let service = layer(&cell).inner_is(API).unwrap().layer(probe.clone());
     service.clone().oneshot(request("/v1")).await.unwrap();
-    service
-        .clone()
-        .oneshot(request("https://evil.example/"))
-        .await
-        .unwrap();
+    service.clone().oneshot(request("https://evil.example/")).await.unwrap();
     assert_eq!(probe.tokens(), ["token-1", "none"]);
-    for bad in [
-        "https://other.example.com",
-        "https://api.example.com/v1",
-        "api.example.com",
-        "",
-    ] {
+    for bad in ["https://other.example.com", "https://api.example.com/v1", "api.example.com", ""] {
         let error = layer(&cell).inner_is(bad).unwrap_err();
         assert!(error.is_misconfigured(), "{bad}");
     }
@@ -157,8 +140,7 @@ async fn a5_the_callers_own_authorization_stays_and_its_401_is_not_ours() {
     let probe = Probe::new(|_| Ok(status(401)));
     let service = layer(&cell).layer(probe.clone());
     let mut own = request(API);
-    own.headers_mut()
-        .insert(header::AUTHORIZATION, "Basic b3du".parse().unwrap());
+    own.headers_mut().insert(header::AUTHORIZATION, "Basic b3du".parse().unwrap());
     let response = service.oneshot(own).await.unwrap();
     assert!(response.extensions().get::<Refused>().is_none());
     assert_eq!(probe.seen()[0].authorization(), Some("Basic b3du"));
@@ -172,10 +154,7 @@ async fn f5_without_a_token_nothing_is_sent_and_the_error_says_why() {
     // The first waits for the exchange that fails; the second gets the remembered error.
     for _ in 0..2 {
         let error = of_ours(service.clone().oneshot(request(API)).await.unwrap_err());
-        assert!(
-            error.is_misconfigured() && error.to_string() == "wrong secret",
-            "{error}"
-        );
+        assert!(error.is_misconfigured() && error.to_string() == "wrong secret", "{error}");
     }
     assert_eq!(probe.count(), 0);
 }
@@ -189,10 +168,7 @@ async fn f5_a_chooser_that_names_no_cell_for_a_listed_origin_is_an_error() {
     let service = BearerLayer::choose(choose, api()).layer(probe.clone());
 
     let error = of_ours(service.clone().oneshot(request(API)).await.unwrap_err());
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("choose"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("choose"), "{error}");
     assert_eq!(probe.count(), 0);
 
     for _ in 0..2 {
@@ -200,11 +176,7 @@ async fn f5_a_chooser_that_names_no_cell_for_a_listed_origin_is_an_error() {
         with_tenant.extensions_mut().insert(Tenant(cell().0));
         service.clone().oneshot(with_tenant).await.unwrap();
     }
-    service
-        .clone()
-        .oneshot(request("https://elsewhere.example/"))
-        .await
-        .unwrap();
+    service.clone().oneshot(request("https://elsewhere.example/")).await.unwrap();
     assert_eq!(probe.tokens(), ["token-1", "token-1", "none"]);
 }
 
@@ -212,11 +184,7 @@ async fn f5_a_chooser_that_names_no_cell_for_a_listed_origin_is_an_error() {
 async fn an_error_of_the_inner_service_passes_as_it_is() {
     let (cell, _) = cell();
     let probe = Probe::new(|_| Err(std::io::Error::other("connection reset").into()));
-    let error = layer(&cell)
-        .layer(probe)
-        .oneshot(request(API))
-        .await
-        .unwrap_err();
+    let error = layer(&cell).layer(probe).oneshot(request(API)).await.unwrap_err();
     assert!(error.is::<std::io::Error>());
     assert!(cell.peek().is_some());
 }
@@ -227,9 +195,6 @@ async fn x5_the_layer_and_its_marks_show_no_secret() {
     let service = layer(&cell).layer(Probe::new(|_| Ok(status(401))));
     let response = service.clone().oneshot(request(API)).await.unwrap();
     let choose = BearerLayer::choose(move |_| Some(cell.clone()), api());
-    let shown = format!(
-        "{service:?} {choose:?} {:?}",
-        response.extensions().get::<Refused>()
-    );
+    let shown = format!("{service:?} {choose:?} {:?}", response.extensions().get::<Refused>());
     assert!(!shown.contains("s3cret"), "{shown}");
 }

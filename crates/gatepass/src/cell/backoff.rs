@@ -31,25 +31,15 @@ impl Failure {
     ///
     /// A refusal that does not say why and repeats once is the grant's end (F1).
     pub(super) fn new(error: Error, earlier: Option<&Self>, now: Tick) -> Self {
-        let repeated = error.doubts_the_grant()
-            && earlier.is_some_and(|earlier| earlier.error.doubts_the_grant());
+        let repeated = error.doubts_the_grant() && earlier.is_some_and(|earlier| earlier.error.doubts_the_grant());
         let error = if repeated {
-            Error::reauth_required(
-                "run the sign-in again: the refresh was refused twice without a reason",
-            )
-            .with_source(error)
+            Error::reauth_required("run the sign-in again: the refresh was refused twice without a reason")
+                .with_source(error)
         } else {
             error
         };
-        let streak = earlier
-            .map_or(0, |earlier| earlier.streak)
-            .saturating_add(1);
-        Self {
-            error,
-            streak,
-            ended: now,
-            jitter: 0.75 + 0.25 * fastrand::f64(),
-        }
+        let streak = earlier.map_or(0, |earlier| earlier.streak).saturating_add(1);
+        Self { error, streak, ended: now, jitter: 0.75 + 0.25 * fastrand::f64() }
     }
 
     /// How long until the next try may start; `None` when it may now. Forever for a dead grant.
@@ -59,27 +49,18 @@ impl Failure {
         if self.error.is_reauth_required() {
             return Some(Duration::MAX);
         }
-        self.wait(token_lives)
-            .checked_sub(now.since(self.ended))
-            .filter(|left| !left.is_zero())
+        self.wait(token_lives).checked_sub(now.since(self.ended)).filter(|left| !left.is_zero())
     }
 
     fn wait(&self, token_lives: bool) -> Duration {
         if let Some(asked) = self.error.retry_after() {
             // Never early; what is added spreads a fleet that was told the same. "0" does not make a hot loop (C9).
-            return asked
-                .min(LONGEST_ASKED)
-                .mul_f64(1.0 + (1.0 - self.jitter) / 2.0)
-                .max(FIRST.mul_f64(self.jitter));
+            return asked.min(LONGEST_ASKED).mul_f64(1.0 + (1.0 - self.jitter) / 2.0).max(FIRST.mul_f64(self.jitter));
         }
         if self.error.is_misconfigured() {
             return MISCONFIGURED.mul_f64(self.jitter);
         }
-        let longest = if token_lives {
-            LONGEST_WITH_TOKEN
-        } else {
-            LONGEST_WITHOUT
-        };
+        let longest = if token_lives { LONGEST_WITH_TOKEN } else { LONGEST_WITHOUT };
         let doubled = FIRST.saturating_mul(1 << (self.streak - 1).min(10));
         doubled.min(longest).mul_f64(self.jitter)
     }
@@ -99,11 +80,7 @@ impl Bucket {
     const LONGEST_INTERVAL: Duration = Duration::from_secs(300);
 
     pub(super) fn full(now: Tick) -> Self {
-        Self {
-            left: Self::SIZE,
-            interval: Self::INTERVAL,
-            filled: now,
-        }
+        Self { left: Self::SIZE, interval: Self::INTERVAL, filled: now }
     }
 
     /// Takes one; or says how long until there is one again.
@@ -152,43 +129,24 @@ mod tests {
     #[test]
     fn c8_waits_double_to_thirty_seconds_with_a_token_and_to_two_without() {
         let error = Error::transient("down");
-        for (streak, living, without) in [
-            (1, 1.0, 1.0),
-            (2, 2.0, 2.0),
-            (3, 4.0, 2.0),
-            (5, 16.0, 2.0),
-            (6, 30.0, 2.0),
-            (99, 30.0, 2.0),
-        ] {
+        for (streak, living, without) in
+            [(1, 1.0, 1.0), (2, 2.0, 2.0), (3, 4.0, 2.0), (5, 16.0, 2.0), (6, 30.0, 2.0), (99, 30.0, 2.0)]
+        {
             let failure = failures(streak, &error);
             let with_token = failure.wait(true).as_secs_f64();
-            assert!(
-                (living * 0.75..=living).contains(&with_token),
-                "{streak}: {with_token}"
-            );
+            assert!((living * 0.75..=living).contains(&with_token), "{streak}: {with_token}");
             let without_token = failure.wait(false).as_secs_f64();
-            assert!(
-                (without * 0.75..=without).contains(&without_token),
-                "{streak}: {without_token}"
-            );
+            assert!((without * 0.75..=without).contains(&without_token), "{streak}: {without_token}");
         }
     }
 
     #[test]
     fn c8_the_endpoints_own_retry_after_counts_up_to_a_minute_and_is_never_cut_short() {
-        let asked = |seconds| {
-            failures(
-                4,
-                &Error::transient("busy").with_retry_after(Duration::from_secs(seconds)),
-            )
-            .wait(false)
-        };
+        let asked =
+            |seconds| failures(4, &Error::transient("busy").with_retry_after(Duration::from_secs(seconds))).wait(false);
         assert!((7.0..=7.9).contains(&asked(7).as_secs_f64()));
         assert!((60.0..=67.5).contains(&asked(86_400).as_secs_f64()));
-        assert!(
-            (0.75..=1.0).contains(&asked(0).as_secs_f64()),
-            "no hot loop (C9)"
-        );
+        assert!((0.75..=1.0).contains(&asked(0).as_secs_f64()), "no hot loop (C9)");
     }
 
     #[test]
@@ -203,11 +161,7 @@ mod tests {
         assert!(failures(1, &vague).error.is_transient());
         assert!(failures(2, &vague).error.is_reauth_required());
         let between = Failure::new(Error::transient("503"), Some(&failures(1, &vague)), at(0.0));
-        assert!(
-            Failure::new(vague, Some(&between), at(0.0))
-                .error
-                .is_transient()
-        );
+        assert!(Failure::new(vague, Some(&between), at(0.0)).error.is_transient());
     }
 
     #[test]

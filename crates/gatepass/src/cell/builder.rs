@@ -80,16 +80,12 @@ impl Builder {
 
     /// The cell. Works outside a runtime and does no I/O.
     pub fn build(self) -> TokenCell {
-        TokenCell(Arc::new_cyclic(|inner| {
-            Inner::new(inner.clone(), self.source, self.settings)
-        }))
+        TokenCell(Arc::new_cyclic(|inner| Inner::new(inner.clone(), self.source, self.settings)))
     }
 }
 
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Builder")
-            .field("name", &self.settings.name)
-            .finish_non_exhaustive()
+        f.debug_struct("Builder").field("name", &self.settings.name).finish_non_exhaustive()
     }
 }

@@ -36,11 +36,7 @@ impl Current {
         owner: &Weak<dyn Owner>,
     ) -> Result<Arc<Self>, Error> {
         let copies = Token::copies(set, generation, copies, owner)?;
-        Ok(Arc::new(Self {
-            copies,
-            schedule,
-            quiet_until: AtomicU64::new(0),
-        }))
+        Ok(Arc::new(Self { copies, schedule, quiet_until: AtomicU64::new(0) }))
     }
 
     #[inline]

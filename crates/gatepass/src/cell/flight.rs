@@ -56,11 +56,7 @@ impl Flight {
 ///
 /// # Errors
 /// Misconfigured, when there is no runtime to run it on.
-pub(super) fn launch(
-    inner: &Arc<Inner>,
-    mut ledger: MutexGuard<'_, Ledger>,
-    reason: Reason,
-) -> Result<Flight, Error> {
+pub(super) fn launch(inner: &Arc<Inner>, mut ledger: MutexGuard<'_, Ledger>, reason: Reason) -> Result<Flight, Error> {
     let runtime = match &inner.settings.runtime {
         Some(runtime) => runtime.clone(),
         None => Handle::try_current().map_err(|_| {
@@ -72,21 +68,12 @@ pub(super) fn launch(
     };
     let generation = ledger.generation;
     let (publish, outcome) = watch::channel(None);
-    let flight = Flight {
-        outcome,
-        generation,
-        span: Arc::default(),
-    };
+    let flight = Flight { outcome, generation, span: Arc::default() };
     ledger.flight = Some(flight.clone());
     let current = ledger.set.clone();
     drop(ledger);
     // Made here, so that a runtime that never polls the task drops it too, and the slot is cleared all the same.
-    let landing = Landing {
-        inner: inner.clone(),
-        generation,
-        publish,
-        landed: false,
-    };
+    let landing = Landing { inner: inner.clone(), generation, publish, landed: false };
     let span = tracing::info_span!(
         "token_exchange",
         cell = inner.settings.name.as_deref(),
@@ -94,11 +81,7 @@ pub(super) fn launch(
         generation
     );
     let span = flight.span.get_or_init(|| span).clone();
-    runtime.spawn(
-        exchange(landing, current, reason)
-            .instrument(span)
-            .with_current_subscriber(),
-    );
+    runtime.spawn(exchange(landing, current, reason).instrument(span).with_current_subscriber());
     Ok(flight)
 }
 

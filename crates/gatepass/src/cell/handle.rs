@@ -117,19 +117,14 @@ impl TokenCell {
         let now = self.0.now();
         let ledger = self.0.lock();
         let current = self.0.current.load_full();
-        let reading = current
-            .as_ref()
-            .map(|current| current.read(now))
-            .filter(|reading| reading.phase != Phase::Expired);
+        let reading =
+            current.as_ref().map(|current| current.read(now)).filter(|reading| reading.phase != Phase::Expired);
         let failure = ledger.failure.as_ref();
         let dead = ledger.is_dead();
         Status {
             name: self.0.settings.name.clone(),
             state: match reading {
-                Some(Reading {
-                    phase: Phase::Fresh,
-                    ..
-                }) => State::Fresh,
+                Some(Reading { phase: Phase::Fresh, .. }) => State::Fresh,
                 Some(_) => State::Due,
                 None if dead => State::ReauthRequired,
                 None => State::Empty,
@@ -207,17 +202,11 @@ impl TokenCell {
             (Step::Join(flight), _) => {
                 drop(ledger);
                 flight.link();
-                Claim::Wait(Waiter {
-                    cell: self.clone(),
-                    flight,
-                })
+                Claim::Wait(Waiter { cell: self.clone(), flight })
             }
             (Step::Refuse(error), _) => Claim::Refused(error),
             (Step::Start(reason), _) => match flight::launch(&self.0, ledger, reason) {
-                Ok(flight) => Claim::Wait(Waiter {
-                    cell: self.clone(),
-                    flight,
-                }),
+                Ok(flight) => Claim::Wait(Waiter { cell: self.clone(), flight }),
                 Err(error) => self.0.living().map_or(Claim::Refused(error), Claim::Token),
             },
             (Step::Use { .. } | Step::StartAndUse { .. }, None) => {
@@ -243,11 +232,7 @@ impl Waiter {
                 Err(error) if cell.generation() == started_at => {
                     return cell.peek().ok_or(error);
                 }
-                Ok(token)
-                    if cell
-                        .peek()
-                        .is_some_and(|living| living.generation() == token.generation()) =>
-                {
+                Ok(token) if cell.peek().is_some_and(|living| living.generation() == token.generation()) => {
                     return Ok(token);
                 }
                 Ok(_) | Err(_) => match cell.claim() {
@@ -257,18 +242,13 @@ impl Waiter {
                 },
             }
         }
-        Err(Error::transient(
-            "tokens end before they can be used: they live too short",
-        ))
+        Err(Error::transient("tokens end before they can be used: they live too short"))
     }
 }
 
 impl fmt::Debug for TokenCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokenCell")
-            .field("name", &self.name())
-            .field("token", &self.peek())
-            .finish_non_exhaustive()
+        f.debug_struct("TokenCell").field("name", &self.name()).field("token", &self.peek()).finish_non_exhaustive()
     }
 }
 

@@ -43,19 +43,12 @@ struct Unfit {
 
 impl From<Error> for Unfit {
     fn from(error: Error) -> Self {
-        Self {
-            error,
-            rotated: None,
-        }
+        Self { error, rotated: None }
     }
 }
 
 impl Inner {
-    pub(super) fn new(
-        owner: Weak<Self>,
-        source: Box<dyn ErasedSource>,
-        settings: Settings,
-    ) -> Self {
+    pub(super) fn new(owner: Weak<Self>, source: Box<dyn ErasedSource>, settings: Settings) -> Self {
         Self {
             current: ArcSwapOption::empty(),
             ledger: Mutex::new(Ledger::new(settings.clock.tick())),
@@ -72,18 +65,14 @@ impl Inner {
     }
 
     pub(super) fn now(&self) -> Now {
-        Now {
-            tick: self.settings.clock.tick(),
-            wall: self.settings.clock.wall(),
-        }
+        Now { tick: self.settings.clock.tick(), wall: self.settings.clock.wall() }
     }
 
     /// The published token, unless it has ended.
     pub(super) fn living(&self) -> Option<Token> {
         let current = self.current.load();
         let current = current.as_ref()?;
-        let lives = current.is_quiet(self.settings.clock.tick())
-            || current.read(self.now()).phase != Phase::Expired;
+        let lives = current.is_quiet(self.settings.clock.tick()) || current.read(self.now()).phase != Phase::Expired;
         lives.then(|| current.token().clone())
     }
 
@@ -96,34 +85,23 @@ impl Inner {
         reason: Reason,
     ) -> Result<Token, Error> {
         let now = self.now();
-        let prepared = result
-            .map_err(Unfit::from)
-            .and_then(|set| self.prepare(set, before, started_at, now));
+        let prepared = result.map_err(Unfit::from).and_then(|set| self.prepare(set, before, started_at, now));
         let mut ledger = self.lock();
         if ledger.generation != started_at {
             // A set was put meanwhile, by somebody who knew better.
             drop(ledger);
-            return self.living().ok_or_else(|| {
-                Error::transient("the token set was replaced while this exchange ran; ask again")
-            });
+            return self
+                .living()
+                .ok_or_else(|| Error::transient("the token set was replaced while this exchange ran; ask again"));
         }
-        let Prepared {
-            set,
-            renewable,
-            current,
-        } = match prepared {
+        let Prepared { set, renewable, current } = match prepared {
             Ok(prepared) => prepared,
             Err(Unfit { error, rotated }) => {
                 let error = ledger.fail(error, now.tick);
                 if let Some(set) = rotated {
                     ledger.rescue(set.clone());
                     drop(ledger);
-                    self.announce(Issued {
-                        previous: started_at,
-                        generation: started_at,
-                        reason: Some(reason),
-                        set,
-                    });
+                    self.announce(Issued { previous: started_at, generation: started_at, reason: Some(reason), set });
                 }
                 return Err(error);
             }
@@ -132,12 +110,7 @@ impl Inner {
         ledger.issue(set.clone(), renewable, token.generation(), now.tick);
         self.current.store(Some(current));
         drop(ledger);
-        self.announce(Issued {
-            previous: started_at,
-            generation: token.generation(),
-            reason: Some(reason),
-            set,
-        });
+        self.announce(Issued { previous: started_at, generation: token.generation(), reason: Some(reason), set });
         Ok(token)
     }
 
@@ -170,12 +143,7 @@ impl Inner {
         let generation = ledger.replace(set.clone(), renewable, now.tick);
         self.current.store(current);
         drop(ledger);
-        self.announce(Issued {
-            previous,
-            generation,
-            reason: None,
-            set,
-        });
+        self.announce(Issued { previous, generation, reason: None, set });
         Ok(())
     }
 
@@ -193,38 +161,21 @@ impl Inner {
             same_token = set.access_token == before.access_token;
         }
         // The same token again is no new generation: to reject it twice would be a hot loop (C9).
-        let generation = if same_token {
-            started_at
-        } else {
-            started_at + 1
-        };
+        let generation = if same_token { started_at } else { started_at + 1 };
         let renewable = self.source.can_renew(&set);
         match self.sound(&set, renewable, generation, now) {
-            Ok(current) => Ok(Prepared {
-                set: Arc::new(set),
-                renewable,
-                current,
-            }),
+            Ok(current) => Ok(Prepared { set: Arc::new(set), renewable, current }),
             Err(error) => {
                 let known = before.and_then(|before| before.refresh_token.as_ref());
                 let rotated = set.refresh_token.is_some() && set.refresh_token.as_ref() != known;
-                Err(Unfit {
-                    error,
-                    rotated: rotated.then(|| Arc::new(set.without_access_token())),
-                })
+                Err(Unfit { error, rotated: rotated.then(|| Arc::new(set.without_access_token())) })
             }
         }
     }
 
     /// # Errors
     /// When the token cannot be sent, or has ended on the way.
-    fn sound(
-        &self,
-        set: &TokenSet,
-        renewable: bool,
-        generation: u64,
-        now: Now,
-    ) -> Result<Arc<Current>, Error> {
+    fn sound(&self, set: &TokenSet, renewable: bool, generation: u64, now: Now) -> Result<Arc<Current>, Error> {
         let current = self.publishable(set, renewable, generation, now)?;
         if current.read(now).phase == Phase::Expired {
             return Err(Error::transient(
@@ -234,24 +185,16 @@ impl Inner {
         Ok(current)
     }
 
-    fn publishable(
-        &self,
-        set: &TokenSet,
-        renewable: bool,
-        generation: u64,
-        now: Now,
-    ) -> Result<Arc<Current>, Error> {
+    fn publishable(&self, set: &TokenSet, renewable: bool, generation: u64, now: Now) -> Result<Arc<Current>, Error> {
         let jitter = fastrand::f64();
         let schedule = match set.expiry {
             Expiry::At { ends, lifetime } if renewable => {
                 Schedule::renewable(now, ends, lifetime, set.refresh_in, jitter)
             }
             Expiry::At { ends, .. } => Schedule::fixed(now, Some(ends)),
-            Expiry::In(_) | Expiry::Unknown if renewable => Schedule::unknown(
-                now,
-                set.refresh_in.unwrap_or(self.settings.renew_unknown_after),
-                jitter,
-            ),
+            Expiry::In(_) | Expiry::Unknown if renewable => {
+                Schedule::unknown(now, set.refresh_in.unwrap_or(self.settings.renew_unknown_after), jitter)
+            }
             Expiry::In(_) | Expiry::Unknown => Schedule::fixed(now, None),
         };
         Current::new(set, generation, schedule, self.settings.copies, &self.owner)
@@ -260,9 +203,7 @@ impl Inner {
     /// Outside the lock. Two announcements may overtake each other; the newer stays.
     fn announce(&self, issued: Issued) {
         self.issued.send_if_modified(|last| {
-            let newer = last
-                .as_ref()
-                .is_none_or(|last| last.generation <= issued.generation);
+            let newer = last.as_ref().is_none_or(|last| last.generation <= issued.generation);
             if newer {
                 *last = Some(issued);
             }
@@ -275,11 +216,7 @@ impl Owner for Inner {
     fn reject(&self, generation: u64) -> bool {
         let now = self.settings.clock.tick();
         let mut ledger = self.lock();
-        let is_current = self
-            .current
-            .load()
-            .as_ref()
-            .is_some_and(|current| current.generation() == generation);
+        let is_current = self.current.load().as_ref().is_some_and(|current| current.generation() == generation);
         let dropped = is_current && ledger.refuse(generation, now);
         if dropped {
             self.current.store(None);
@@ -290,12 +227,7 @@ impl Owner for Inner {
     fn can_replace(&self, generation: u64) -> bool {
         let now = self.now();
         let ledger = self.lock();
-        match self
-            .current
-            .load()
-            .as_ref()
-            .filter(|current| current.read(now).phase != Phase::Expired)
-        {
+        match self.current.load().as_ref().filter(|current| current.read(now).phase != Phase::Expired) {
             Some(current) => current.generation() != generation,
             None => ledger.may_exchange(now.tick),
         }

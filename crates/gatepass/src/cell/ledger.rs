@@ -87,16 +87,11 @@ impl Ledger {
             return self.step_without(reading.is_some(), now);
         };
         let quiet = reading.lasts;
-        let held_off = self
-            .failure
-            .as_ref()
-            .and_then(|failure| failure.remaining(now, true));
+        let held_off = self.failure.as_ref().and_then(|failure| failure.remaining(now, true));
         match (reading.phase, &self.flight, held_off) {
             _ if !self.renewable => Step::Use { quiet },
             (Phase::Mandatory, Some(flight), _) => Step::Join(flight.clone()),
-            (Phase::Mandatory | Phase::Advisory, None, Some(wait)) => Step::Use {
-                quiet: quiet.min(wait),
-            },
+            (Phase::Mandatory | Phase::Advisory, None, Some(wait)) => Step::Use { quiet: quiet.min(wait) },
             (Phase::Mandatory, None, None) => Step::Start(Reason::Mandatory),
             (Phase::Advisory, None, None) => Step::StartAndUse { quiet },
             (Phase::Fresh | Phase::Advisory | Phase::Expired, ..) => Step::Use { quiet },
@@ -111,10 +106,7 @@ impl Ledger {
             return Step::Refuse(error);
         }
         if !self.renewable {
-            return Step::Refuse(cannot_renew(
-                self.refused
-                    .is_some_and(|refused| refused == self.generation),
-            ));
+            return Step::Refuse(cannot_renew(self.refused.is_some_and(|refused| refused == self.generation)));
         }
         Step::Start(if expired {
             Reason::Mandatory
@@ -130,11 +122,7 @@ impl Ledger {
         let failure = self.failure.as_ref()?;
         let wait = failure.remaining(now, false)?;
         let error = failure.error.clone();
-        Some(if wait == Duration::MAX {
-            error
-        } else {
-            error.with_retry_after(wait)
-        })
+        Some(if wait == Duration::MAX { error } else { error.with_retry_after(wait) })
     }
 
     /// Whether the owner may force an exchange now (A4, C8).
@@ -148,10 +136,9 @@ impl Ledger {
         if !self.renewable {
             return Err(cannot_renew(false));
         }
-        self.bucket.take(now).map_err(|wait| {
-            Error::transient("too many forced refreshes of this token in a row")
-                .with_retry_after(wait)
-        })
+        self.bucket
+            .take(now)
+            .map_err(|wait| Error::transient("too many forced refreshes of this token in a row").with_retry_after(wait))
     }
 
     /// Whether the current token is dropped because a server refused it (A2, A4).
@@ -159,10 +146,7 @@ impl Ledger {
     /// When refusals come too fast it stays: its next refusal is an answer from the API, which says more than we could.
     pub(super) fn refuse(&mut self, generation: u64, now: Tick) -> bool {
         let same_again = self.refused == Some(generation)
-            && self
-                .failure
-                .as_ref()
-                .is_some_and(|failure| failure.remaining(now, true).is_some());
+            && self.failure.as_ref().is_some_and(|failure| failure.remaining(now, true).is_some());
         if generation != self.generation || same_again || self.bucket.take(now).is_err() {
             return false;
         }
@@ -172,11 +156,7 @@ impl Ledger {
 
     /// Whether no exchange helps any more, only a new set (F1).
     pub(super) fn is_dead(&self) -> bool {
-        !self.renewable
-            || self
-                .failure
-                .as_ref()
-                .is_some_and(|failure| failure.error.is_reauth_required())
+        !self.renewable || self.failure.as_ref().is_some_and(|failure| failure.error.is_reauth_required())
     }
 
     /// Whether a caller whose token was refused may find another one without one being there yet.
@@ -196,13 +176,7 @@ impl Ledger {
     }
 
     /// The set that an exchange brought, as the generation it got.
-    pub(super) fn issue(
-        &mut self,
-        set: Arc<TokenSet>,
-        renewable: bool,
-        generation: u64,
-        now: Tick,
-    ) {
+    pub(super) fn issue(&mut self, set: Arc<TokenSet>, renewable: bool, generation: u64, now: Tick) {
         self.renewable = renewable;
         self.set = Some(set);
         if generation == self.generation {

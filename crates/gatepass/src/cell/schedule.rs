@@ -53,18 +53,12 @@ pub(super) struct Now {
 
 impl Now {
     fn plus(self, by: Duration) -> Moment {
-        Moment {
-            tick: self.tick.plus(by),
-            wall: clock::after(self.wall, by),
-        }
+        Moment { tick: self.tick.plus(by), wall: clock::after(self.wall, by) }
     }
 
     /// How long until a moment by the clock that says it is nearer (C11).
     fn until(self, moment: Moment) -> Duration {
-        moment
-            .tick
-            .since(self.tick)
-            .min(clock::until(self.wall, moment.wall))
+        moment.tick.since(self.tick).min(clock::until(self.wall, moment.wall))
     }
 }
 
@@ -87,10 +81,7 @@ impl Schedule {
             _ => advisory(lifetime),
         };
         Self {
-            ends: Some(Moment {
-                tick: now.tick.plus(remaining),
-                wall: ends,
-            }),
+            ends: Some(Moment { tick: now.tick.plus(remaining), wall: ends }),
             // Later than the window begins, never earlier: a fleet that started together refreshes apart.
             advisory: advisory.mul_f64(1.0 - 0.2 * jitter),
             mandatory: mandatory(advisory),
@@ -101,42 +92,21 @@ impl Schedule {
     /// For a token of unknown end that can be renewed.
     pub(super) fn unknown(now: Now, renew_after: Duration, jitter: f64) -> Self {
         let renew = now.plus(renew_after.min(FAR).mul_f64(1.0 - 0.2 * jitter));
-        Self {
-            ends: None,
-            advisory: Duration::ZERO,
-            mandatory: Duration::ZERO,
-            renew: Some(renew),
-        }
+        Self { ends: None, advisory: Duration::ZERO, mandatory: Duration::ZERO, renew: Some(renew) }
     }
 
     /// For a token that cannot be renewed: used until it ends, if it ends.
     pub(super) fn fixed(now: Now, ends: Option<SystemTime>) -> Self {
-        let ends = ends.map(|wall| Moment {
-            tick: now.tick.plus(clock::until(now.wall, wall)),
-            wall,
-        });
-        Self {
-            ends,
-            advisory: Duration::ZERO,
-            mandatory: Duration::ZERO,
-            renew: None,
-        }
+        let ends = ends.map(|wall| Moment { tick: now.tick.plus(clock::until(now.wall, wall)), wall });
+        Self { ends, advisory: Duration::ZERO, mandatory: Duration::ZERO, renew: None }
     }
 
     pub(super) fn read(&self, now: Now) -> Reading {
         let Some(ends) = self.ends else {
             let left = self.renew.map_or(FAR, |renew| now.until(renew));
             return match left {
-                Duration::ZERO => Reading {
-                    phase: Phase::Advisory,
-                    lasts: FAR,
-                    remaining: None,
-                },
-                lasts => Reading {
-                    phase: Phase::Fresh,
-                    lasts,
-                    remaining: None,
-                },
+                Duration::ZERO => Reading { phase: Phase::Advisory, lasts: FAR, remaining: None },
+                lasts => Reading { phase: Phase::Fresh, lasts, remaining: None },
             };
         };
         let remaining = now.until(ends);
@@ -149,20 +119,13 @@ impl Schedule {
         } else {
             (Phase::Fresh, remaining - self.advisory)
         };
-        Reading {
-            phase,
-            lasts,
-            remaining: Some(remaining),
-        }
+        Reading { phase, lasts, remaining: Some(remaining) }
     }
 }
 
 /// C7.
 fn advisory(lifetime: Duration) -> Duration {
-    (lifetime / 5)
-        .max(Duration::from_secs(30))
-        .min(Duration::from_secs(300))
-        .min(lifetime / 2)
+    (lifetime / 5).max(Duration::from_secs(30)).min(Duration::from_secs(300)).min(lifetime / 2)
 }
 
 /// C7.
@@ -177,17 +140,11 @@ mod tests {
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn start() -> Now {
-        Now {
-            tick: Tick::START,
-            wall: SystemTime::UNIX_EPOCH + HOUR * 1000,
-        }
+        Now { tick: Tick::START, wall: SystemTime::UNIX_EPOCH + HOUR * 1000 }
     }
 
     fn later(tick: Duration, wall: Duration) -> Now {
-        Now {
-            tick: start().tick.plus(tick),
-            wall: start().wall + wall,
-        }
+        Now { tick: start().tick.plus(tick), wall: start().wall + wall }
     }
 
     fn hour_token(jitter: f64) -> Schedule {
@@ -205,14 +162,8 @@ mod tests {
             (1.0, 0.5, 0.5 / 3.0),
         ] {
             let advisory = advisory(Duration::from_secs_f64(lifetime));
-            assert!(
-                (advisory.as_secs_f64() - advisory_secs).abs() < 1e-6,
-                "{lifetime}: {advisory:?}"
-            );
-            assert!(
-                (mandatory(advisory).as_secs_f64() - mandatory_secs).abs() < 1e-6,
-                "{lifetime}"
-            );
+            assert!((advisory.as_secs_f64() - advisory_secs).abs() < 1e-6, "{lifetime}: {advisory:?}");
+            assert!((mandatory(advisory).as_secs_f64() - mandatory_secs).abs() < 1e-6, "{lifetime}");
         }
     }
 
@@ -227,11 +178,7 @@ mod tests {
         ] {
             let passed = Duration::from_secs(second);
             let reading = schedule.read(later(passed, passed));
-            assert_eq!(
-                (reading.phase, reading.lasts),
-                (phase, Duration::from_secs(lasts)),
-                "at {second}"
-            );
+            assert_eq!((reading.phase, reading.lasts), (phase, Duration::from_secs(lasts)), "at {second}");
         }
         assert_eq!(schedule.read(later(HOUR, HOUR)).phase, Phase::Expired);
     }
@@ -247,50 +194,24 @@ mod tests {
 
     #[test]
     fn c7_the_servers_hint_decides_when_the_advisory_window_begins() {
-        let hinted = Schedule::renewable(
-            start(),
-            start().wall + HOUR,
-            Some(HOUR),
-            Some(HOUR / 2),
-            0.0,
-        );
-        assert_eq!(
-            hinted.read(later(HOUR / 2, HOUR / 2)).phase,
-            Phase::Advisory
-        );
-        let nonsense = Schedule::renewable(
-            start(),
-            start().wall + HOUR,
-            Some(HOUR),
-            Some(HOUR * 2),
-            0.0,
-        );
+        let hinted = Schedule::renewable(start(), start().wall + HOUR, Some(HOUR), Some(HOUR / 2), 0.0);
+        assert_eq!(hinted.read(later(HOUR / 2, HOUR / 2)).phase, Phase::Advisory);
+        let nonsense = Schedule::renewable(start(), start().wall + HOUR, Some(HOUR), Some(HOUR * 2), 0.0);
         assert_eq!(nonsense.read(later(HOUR / 2, HOUR / 2)).phase, Phase::Fresh);
     }
 
     #[test]
     fn c11_the_earlier_of_the_two_clocks_ends_the_token() {
         let schedule = hour_token(0.0);
-        assert_eq!(
-            schedule.read(later(Duration::ZERO, HOUR)).phase,
-            Phase::Expired,
-            "the machine slept"
-        );
-        assert_eq!(
-            schedule.read(later(HOUR, Duration::ZERO)).phase,
-            Phase::Expired,
-            "the clock was set back"
-        );
+        assert_eq!(schedule.read(later(Duration::ZERO, HOUR)).phase, Phase::Expired, "the machine slept");
+        assert_eq!(schedule.read(later(HOUR, Duration::ZERO)).phase, Phase::Expired, "the clock was set back");
     }
 
     #[test]
     fn c10_an_unknown_end_is_renewed_after_a_while_and_never_counts_as_expired() {
         let schedule = Schedule::unknown(start(), HOUR, 0.0);
         assert_eq!(schedule.read(later(HOUR / 2, HOUR / 2)).phase, Phase::Fresh);
-        assert_eq!(
-            schedule.read(later(HOUR * 9000, HOUR * 9000)).phase,
-            Phase::Advisory
-        );
+        assert_eq!(schedule.read(later(HOUR * 9000, HOUR * 9000)).phase, Phase::Advisory);
     }
 
     #[test]
@@ -304,17 +225,7 @@ mod tests {
     #[test]
     fn c10_absurd_ends_are_cut_and_do_not_overflow() {
         let far = start().wall + Duration::from_secs(1 << 40);
-        assert_eq!(
-            Schedule::renewable(start(), far, None, None, 0.5)
-                .read(start())
-                .phase,
-            Phase::Fresh
-        );
-        assert_eq!(
-            Schedule::unknown(start(), Duration::MAX, 1.0)
-                .read(start())
-                .phase,
-            Phase::Fresh
-        );
+        assert_eq!(Schedule::renewable(start(), far, None, None, 0.5).read(start()).phase, Phase::Fresh);
+        assert_eq!(Schedule::unknown(start(), Duration::MAX, 1.0).read(start()).phase, Phase::Fresh);
     }
 }

@@ -66,10 +66,7 @@ impl Source {
 
     /// What it handed out cannot be renewed.
     fn fixed() -> Self {
-        Self(Arc::new(Told {
-            fixed: true,
-            ..Told::default()
-        }))
+        Self(Arc::new(Told { fixed: true, ..Told::default() }))
     }
 
     fn then(&self, answer: Answer) -> &Self {
@@ -131,11 +128,7 @@ impl TokenSource for Source {
         let number = self.0.begun.fetch_add(1, SeqCst) + 1;
         let _running = Running::begin(&self.0);
         let spent = current.and_then(|set| set.get_refresh_token());
-        self.0
-            .spent
-            .lock()
-            .unwrap()
-            .push(spent.map(|token| token.expose().to_owned()));
+        self.0.spent.lock().unwrap().push(spent.map(|token| token.expose().to_owned()));
         let answer = self.0.answers.lock().unwrap().pop_front();
         let takes = *self.0.takes.lock().unwrap();
         if !takes.is_zero() {
@@ -170,9 +163,7 @@ fn down() -> Error {
 /// A cell in test time, and that time.
 fn cell(source: &Source) -> (TokenCell, TestClock) {
     let time = TestClock::new();
-    let cell = TokenCell::builder(source.clone())
-        .clock(time.clock())
-        .build();
+    let cell = TokenCell::builder(source.clone()).clock(time.clock()).build();
     (cell, time)
 }
 
@@ -259,12 +250,8 @@ async fn c1_the_header_value_was_built_when_the_token_came_and_is_sensitive() {
 
 #[test]
 fn c1_constructors_work_outside_a_runtime() {
-    let cell = TokenCell::builder(Source::new())
-        .name("billing")
-        .clock(Clock::default())
-        .build();
-    cell.put(TokenSet::new("had-elsewhere").expires_in(HOUR))
-        .unwrap();
+    let cell = TokenCell::builder(Source::new()).name("billing").clock(Clock::default()).build();
+    cell.put(TokenSet::new("had-elsewhere").expires_in(HOUR)).unwrap();
     assert_eq!(cell.peek().unwrap().expose(), "had-elsewhere");
     assert_eq!(token_at_once(&cell).as_deref(), Some("had-elsewhere"));
 }

@@ -6,14 +6,9 @@ pub(super) const MAX_CHALLENGES: usize = 32;
 pub(super) const MAX_PARAMS: usize = 64;
 
 pub(super) fn read<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Challenges {
-    let mut parser = Parser {
-        list: Vec::new(),
-        params: 0,
-    };
+    let mut parser = Parser { list: Vec::new(), params: 0 };
     // `None` says that a cap was reached; what came before it is kept.
-    let _ = lines
-        .into_iter()
-        .try_for_each(|line| parser.line(Cursor(line)));
+    let _ = lines.into_iter().try_for_each(|line| parser.line(Cursor(line)));
     Challenges { list: parser.list }
 }
 
@@ -80,11 +75,7 @@ struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn take_while(&mut self, wanted: impl Fn(u8) -> bool) -> &'a [u8] {
-        let end = self
-            .0
-            .iter()
-            .position(|&b| !wanted(b))
-            .unwrap_or(self.0.len());
+        let end = self.0.iter().position(|&b| !wanted(b)).unwrap_or(self.0.len());
         let (taken, rest) = self.0.split_at(end);
         self.0 = rest;
         taken
@@ -101,8 +92,7 @@ impl<'a> Cursor<'a> {
 
     /// Skips white space and commas; whether there was a comma.
     fn separators(&mut self) -> bool {
-        self.take_while(|b| is_space(b) || b == b',')
-            .contains(&b',')
+        self.take_while(|b| is_space(b) || b == b',').contains(&b',')
     }
 
     /// A name and the `=` after it; stays where it is when something else comes.
@@ -134,11 +124,7 @@ impl<'a> Cursor<'a> {
 
     fn value(&mut self) -> Vec<u8> {
         self.take_while(is_space);
-        if self.starts_with(b'"') {
-            self.quoted()
-        } else {
-            self.unquoted().to_vec()
-        }
+        if self.starts_with(b'"') { self.quoted() } else { self.unquoted().to_vec() }
     }
 
     fn quoted(&mut self) -> Vec<u8> {
@@ -182,8 +168,7 @@ impl<'a> Cursor<'a> {
 }
 
 fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes)
-        .unwrap_or_else(|err| err.as_bytes().iter().copied().map(char::from).collect())
+    String::from_utf8(bytes).unwrap_or_else(|err| err.as_bytes().iter().copied().map(char::from).collect())
 }
 
 fn is_space(byte: u8) -> bool {

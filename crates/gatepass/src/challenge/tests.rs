@@ -21,11 +21,7 @@ fn summary(challenges: &Challenges) -> String {
     let one = |challenge: &Challenge| {
         let mut out = challenge.scheme().to_owned();
         out.extend(challenge.token68().map(|blob| format!("({blob})")));
-        out.extend(
-            challenge
-                .params()
-                .map(|(name, value)| format!(" {name}=<{value}>")),
-        );
+        out.extend(challenge.params().map(|(name, value)| format!(" {name}=<{value}>")));
         out
     };
     challenges.iter().map(one).collect::<Vec<_>>().join(" | ")
@@ -116,19 +112,13 @@ fn corpus() {
 #[test]
 fn lines_add_up_and_a_torn_one_harms_no_other() {
     let challenges = lines([b"Basic realm=\"open", b"Bearer", b"DPoP algs=\"ES256\""]);
-    assert_eq!(
-        summary(&challenges),
-        "Basic realm=<open> | Bearer | DPoP algs=<ES256>"
-    );
+    assert_eq!(summary(&challenges), "Basic realm=<open> | Bearer | DPoP algs=<ES256>");
 }
 
 #[test]
 fn a_challenge_may_continue_on_the_next_line() {
     let challenges = lines([b"Bearer realm=\"x\"", b"error=\"invalid_token\", Basic"]);
-    assert_eq!(
-        summary(&challenges),
-        "Bearer realm=<x> error=<invalid_token> | Basic"
-    );
+    assert_eq!(summary(&challenges), "Bearer realm=<x> error=<invalid_token> | Basic");
 }
 
 #[test]
@@ -141,10 +131,7 @@ fn a_proxys_challenge_is_not_ours() {
 #[test]
 fn opaque_bytes_stay_readable() {
     let challenges = lines([b"Bearer realm=\"Caf\xe9\", error=caf\xc3\xa9, \xff\xfe, scope=\xe9"]);
-    assert_eq!(
-        summary(&challenges),
-        "Bearer realm=<Café> error=<café> scope=<é>"
-    );
+    assert_eq!(summary(&challenges), "Bearer realm=<Café> error=<café> scope=<é>");
 }
 
 #[test]
@@ -224,14 +211,8 @@ fn only_a_refused_token_is_worth_another() {
         // Several for our scheme.
         ("Bearer, Bearer error=invalid_token", true),
         ("Bearer error=other, Bearer error=invalid_token", true),
-        (
-            "Bearer error=invalid_token, Bearer error=insufficient_scope",
-            false,
-        ),
-        (
-            "Bearer error=insufficient_scope, Bearer error=invalid_token",
-            false,
-        ),
+        ("Bearer error=invalid_token, Bearer error=insufficient_scope", false),
+        ("Bearer error=insufficient_scope, Bearer error=invalid_token", false),
         ("Bearer error=other, Bearer", false),
     ] {
         assert_eq!(line(input).refuses_token("Bearer"), expected, "{input}");
@@ -247,10 +228,7 @@ fn what_is_kept_is_bounded() {
 
     let params = (0..1_000).map(|n| format!("p{n}=x,")).collect::<String>();
     let wide = lines([format!("Bearer {params}").as_bytes(), b"Basic"]);
-    assert_eq!(
-        (wide.len(), wide.iter().next().unwrap().params().count()),
-        (1, MAX_PARAMS)
-    );
+    assert_eq!((wide.len(), wide.iter().next().unwrap().params().count()), (1, MAX_PARAMS));
 
     // Nothing after the cap may end up in the last challenge before it.
     let schemes = "Bearer,".repeat(MAX_CHALLENGES + 1);
@@ -261,10 +239,7 @@ fn what_is_kept_is_bounded() {
 #[test]
 fn any_long_line_is_read_in_one_pass() {
     // Going over the rest of the line for each piece would take hours here.
-    for piece in [
-        "a", ",", " ", "\"", "\\", "=", "(", ";", "a=", "a ", "a=b ", "a=b,", "\"a\"", "a\" ",
-        "a; ",
-    ] {
+    for piece in ["a", ",", " ", "\"", "\\", "=", "(", ";", "a=", "a ", "a=b ", "a=b,", "\"a\"", "a\" ", "a; "] {
         for start in ["", "Bearer ", "Bearer a=", "Bearer a=\"", "Bearer a b"] {
             let input = start.to_owned() + &piece.repeat(200_000 / piece.len());
             assert!(Challenges::parse_value(input.as_bytes()).len() <= MAX_CHALLENGES);

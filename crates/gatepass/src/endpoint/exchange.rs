@@ -40,22 +40,11 @@ impl<S, G: Grant> TokenEndpoint<S, G> {
     ///
     /// # Errors
     /// Misconfigured: a URL that is none or not safe, an empty identifier or secret, a parameter given twice.
-    pub fn new(
-        transport: S,
-        server: AuthorizationServer,
-        client: ClientAuth,
-        grant: G,
-    ) -> Result<Self, Error> {
+    pub fn new(transport: S, server: AuthorizationServer, client: ClientAuth, grant: G) -> Result<Self, Error> {
         server.check()?;
         client.check()?;
         grant.check()?;
-        Ok(Self {
-            transport: Transport::new(transport),
-            server,
-            client,
-            grant,
-            found: Mutex::new(None),
-        })
+        Ok(Self { transport: Transport::new(transport), server, client, grant, found: Mutex::new(None) })
     }
 
     /// How long one call may take, discovery counted by itself: 10 s unless set. The cell bounds the whole exchange.
@@ -121,26 +110,16 @@ where
         }
         let mut headers = HeaderMap::new();
         self.client.apply(&mut form, &mut headers)?;
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/x-www-form-urlencoded"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let request = request(Method::POST, &url, headers, Body::new(form.encode()))?;
         let received = self.transport.call(request, "token endpoint").await?;
         let asked = Asked {
             spends_refresh_token: self.grant.spends_refresh_token(),
-            secrets: [
-                self.client.secret(),
-                current.and_then(|set| set.refresh_token.as_ref()),
-            ],
+            secrets: [self.client.secret(), current.and_then(|set| set.refresh_token.as_ref())],
         };
-        let answer = Answer {
-            status: received.status,
-            headers: &received.headers,
-            body: &received.body,
-        };
+        let answer = Answer { status: received.status, headers: &received.headers, body: &received.body };
         let mut set = self.grant.accept(answer.read(&asked)?);
         set.issuer = issuer;
         set.client_id = Some(self.client.id().to_owned());
@@ -168,10 +147,7 @@ where
                 )));
             }
         }
-        if current
-            .get_client_id()
-            .is_some_and(|id| id != self.client.id())
-        {
+        if current.get_client_id().is_some_and(|id| id != self.client.id()) {
             return Err(Error::misconfigured(
                 "the token set was issued to another client: configure that client, or sign in again with this one",
             ));
@@ -188,10 +164,7 @@ where
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             let request = request(Method::GET, url, headers, Body::default())?;
-            let received = self
-                .transport
-                .call(request, "authorization server's metadata")
-                .await?;
+            let received = self.transport.call(request, "authorization server's metadata").await?;
             if received.status.is_server_error() || received.status.as_u16() == 429 {
                 let error = Error::transient(format!(
                     "the metadata at {url} cannot be read now (HTTP {})",
@@ -207,10 +180,7 @@ where
             }
             if let Some(metadata) = self.server.read(&received.body) {
                 let (issuer, token_endpoint) = metadata?;
-                let found = Found {
-                    issuer,
-                    token_endpoint,
-                };
+                let found = Found { issuer, token_endpoint };
                 *self.lock_found() = Some(found.clone());
                 return Ok(found);
             }
@@ -228,19 +198,12 @@ impl<S, G> TokenEndpoint<S, G> {
     }
 }
 
-fn request(
-    method: Method,
-    url: &str,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Request<Body>, Error> {
+fn request(method: Method, url: &str, headers: HeaderMap, body: Body) -> Result<Request<Body>, Error> {
     let mut request = Request::builder()
         .method(method)
         .uri(url)
         .body(body)
-        .map_err(|error| {
-            Error::misconfigured(format!("`{url}` cannot be requested")).with_source(error)
-        })?;
+        .map_err(|error| Error::misconfigured(format!("`{url}` cannot be requested")).with_source(error))?;
     *request.headers_mut() = headers;
     Ok(request)
 }

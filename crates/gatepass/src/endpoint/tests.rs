@@ -27,8 +27,7 @@ use crate::{
 
 const ISSUER: &str = "https://auth.example.com/tenant";
 const TOKEN_URL: &str = "https://auth.example.com/token";
-const OAUTH_METADATA: &str =
-    "https://auth.example.com/.well-known/oauth-authorization-server/tenant";
+const OAUTH_METADATA: &str = "https://auth.example.com/.well-known/oauth-authorization-server/tenant";
 const OPENID_METADATA: &str = "https://auth.example.com/tenant/.well-known/openid-configuration";
 const OTHER_METADATA: &str = "https://auth.example.com/.well-known/openid-configuration/tenant";
 
@@ -55,10 +54,7 @@ impl Server {
     where
         F: Fn(&Seen) -> Result<Response<String>, BoxError> + Send + Sync + 'static,
     {
-        Self {
-            answer: Arc::new(answer),
-            seen: Arc::default(),
-        }
+        Self { answer: Arc::new(answer), seen: Arc::default() }
     }
 
     /// Answers token requests with this, and anything else with the metadata of the issuer.
@@ -129,19 +125,13 @@ fn client() -> ClientAuth {
     ClientAuth::basic("my-client", "cl1ent-s3cret")
 }
 
-fn endpoint<G: Grant>(
-    server: &Server,
-    at: AuthorizationServer,
-    grant: G,
-) -> impl TokenSource + use<G> {
+fn endpoint<G: Grant>(server: &Server, at: AuthorizationServer, grant: G) -> impl TokenSource + use<G> {
     TokenEndpoint::new(server.transport(), at, client(), grant).unwrap()
 }
 
 /// One exchange of client credentials.
 async fn exchange(server: &Server, at: AuthorizationServer) -> Result<TokenSet, Error> {
-    endpoint(server, at, ClientCredentials::new())
-        .exchange(None)
-        .await
+    endpoint(server, at, ClientCredentials::new()).exchange(None).await
 }
 
 fn refresh_set() -> TokenSet {
@@ -155,38 +145,17 @@ fn access_token(set: &TokenSet) -> &str {
 #[tokio::test(start_paused = true)]
 async fn the_token_request_is_a_form_with_the_client_in_the_header() {
     let server = Server::tokens(200, GOOD);
-    let grant = ClientCredentials::new()
-        .scope("read write")
-        .parameter("tenant", "a&b");
-    let set = endpoint(&server, told(), grant)
-        .exchange(None)
-        .await
-        .unwrap();
+    let grant = ClientCredentials::new().scope("read write").parameter("tenant", "a&b");
+    let set = endpoint(&server, told(), grant).exchange(None).await.unwrap();
     assert_eq!(access_token(&set), "a-token");
-    assert_eq!(
-        set.get_scope(),
-        Some("read write"),
-        "what was asked for was granted"
-    );
+    assert_eq!(set.get_scope(), Some("read write"), "what was asked for was granted");
     assert_eq!(set.get_client_id(), Some("my-client"));
     let [seen] = &server.seen()[..] else { panic!() };
-    assert_eq!(
-        (&seen.method, seen.url.as_str()),
-        (&Method::POST, TOKEN_URL)
-    );
-    assert_eq!(
-        seen.body,
-        "grant_type=client_credentials&scope=read+write&tenant=a%26b"
-    );
-    assert_eq!(
-        seen.headers["content-type"],
-        "application/x-www-form-urlencoded"
-    );
+    assert_eq!((&seen.method, seen.url.as_str()), (&Method::POST, TOKEN_URL));
+    assert_eq!(seen.body, "grant_type=client_credentials&scope=read+write&tenant=a%26b");
+    assert_eq!(seen.headers["content-type"], "application/x-www-form-urlencoded");
     assert_eq!(seen.headers["accept"], "application/json");
-    assert_eq!(
-        seen.headers["authorization"],
-        "Basic bXktY2xpZW50OmNsMWVudC1zM2NyZXQ="
-    );
+    assert_eq!(seen.headers["authorization"], "Basic bXktY2xpZW50OmNsMWVudC1zM2NyZXQ=");
     assert!(seen.headers["authorization"].is_sensitive());
 }
 
@@ -195,10 +164,7 @@ async fn a_refresh_presents_the_refresh_token_in_the_body() {
     let server = Server::tokens(200, GOOD);
     let endpoint = endpoint(&server, told(), RefreshToken::new());
     assert!(endpoint.exchange(Some(&refresh_set())).await.is_ok());
-    assert_eq!(
-        server.seen()[0].body,
-        "grant_type=refresh_token&refresh_token=r3fresh-t0ken"
-    );
+    assert_eq!(server.seen()[0].body, "grant_type=refresh_token&refresh_token=r3fresh-t0ken");
 }
 
 #[tokio::test(start_paused = true)]
@@ -216,18 +182,12 @@ async fn f1_without_a_refresh_token_nothing_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn client_credentials_neither_present_nor_keep_a_refresh_token() {
-    let server = Server::tokens(
-        200,
-        r#"{"access_token":"a","refresh_token":"should-not-be"}"#,
-    );
+    let server = Server::tokens(200, r#"{"access_token":"a","refresh_token":"should-not-be"}"#);
     let endpoint = endpoint(&server, told(), ClientCredentials::new());
     let set = endpoint.exchange(Some(&refresh_set())).await.unwrap();
     assert!(set.get_refresh_token().is_none());
     assert!(!server.seen()[0].body.contains("refresh"));
-    assert!(
-        endpoint.can_renew(&TokenSet::new("a")),
-        "the grant is run again"
-    );
+    assert!(endpoint.can_renew(&TokenSet::new("a")), "the grant is run again");
 }
 
 #[tokio::test(start_paused = true)]
@@ -241,18 +201,9 @@ async fn a_query_in_the_token_url_is_kept() {
 #[tokio::test(start_paused = true)]
 async fn x5_a_token_that_cannot_be_sent_is_refused_when_it_arrives() {
     for (body, says) in [
-        (
-            r#"{"access_token":"a\r\nx-evil: 1","token_type":"Bearer"}"#,
-            "visible ASCII",
-        ),
-        (
-            r#"{"access_token":"a b","token_type":"Bearer"}"#,
-            "visible ASCII",
-        ),
-        (
-            r#"{"access_token":"ä","token_type":"Bearer"}"#,
-            "visible ASCII",
-        ),
+        (r#"{"access_token":"a\r\nx-evil: 1","token_type":"Bearer"}"#, "visible ASCII"),
+        (r#"{"access_token":"a b","token_type":"Bearer"}"#, "visible ASCII"),
+        (r#"{"access_token":"ä","token_type":"Bearer"}"#, "visible ASCII"),
         (r#"{"access_token":"a","token_type":"mac"}"#, "`mac`"),
         (r#"{"access_token":"a","token_type":"N_A"}"#, "`N_A`"),
     ] {
@@ -261,10 +212,7 @@ async fn x5_a_token_that_cannot_be_sent_is_refused_when_it_arrives() {
             .clock(TestClock::new().clock())
             .build();
         let error = cell.get().await.unwrap_err();
-        assert!(
-            error.is_misconfigured() && error.to_string().contains(says),
-            "{error}"
-        );
+        assert!(error.is_misconfigured() && error.to_string().contains(says), "{error}");
         assert!(cell.peek().is_none());
     }
 }
@@ -272,11 +220,7 @@ async fn x5_a_token_that_cannot_be_sent_is_refused_when_it_arrives() {
 #[tokio::test(start_paused = true)]
 async fn tokens_of_64_kib_and_of_any_case_of_bearer_are_fine() {
     let long: &'static str = Box::leak("t".repeat(65_536).into_boxed_str());
-    for (token, kind) in [
-        (long, "Bearer"),
-        ("00D!AQ0.x~/+=", "bearer"),
-        ("t", "BEARER"),
-    ] {
+    for (token, kind) in [(long, "Bearer"), ("00D!AQ0.x~/+=", "bearer"), ("t", "BEARER")] {
         let body = format!(r#"{{"access_token":"{token}","token_type":"{kind}"}}"#);
         let server = Server::tokens(200, Box::leak(body.into_boxed_str()));
         let cell = TokenCell::new(endpoint(&server, told(), ClientCredentials::new()));
@@ -307,9 +251,8 @@ async fn f1_a_rotating_refresh_token_is_spent_once_and_the_next_one_after_it() {
             ),
         ))
     });
-    let cell = TokenCell::builder(endpoint(&server, told(), RefreshToken::new()))
-        .clock(TestClock::new().clock())
-        .build();
+    let cell =
+        TokenCell::builder(endpoint(&server, told(), RefreshToken::new())).clock(TestClock::new().clock()).build();
     cell.put(TokenSet::from_refresh_token("refresh-1")).unwrap();
     for number in 1..=3 {
         let token = cell.get().await.unwrap();
@@ -320,8 +263,7 @@ async fn f1_a_rotating_refresh_token_is_spent_once_and_the_next_one_after_it() {
 
 #[tokio::test(start_paused = true)]
 async fn x5_what_an_endpoint_shows_and_says_has_no_secret() {
-    let echo =
-        r#"{"error":"invalid_grant","error_description":"r3fresh-t0ken of cl1ent-s3cret is old"}"#;
+    let echo = r#"{"error":"invalid_grant","error_description":"r3fresh-t0ken of cl1ent-s3cret is old"}"#;
     let server = Server::tokens(400, echo);
     let endpoint = TokenEndpoint::new(server.transport(), told(), client(), RefreshToken::new());
     let endpoint = endpoint.unwrap();
@@ -329,10 +271,7 @@ async fn x5_what_an_endpoint_shows_and_says_has_no_secret() {
     assert!(error.is_reauth_required());
     let body = Body::new("s3cret=1".into());
     let shown = format!("{endpoint:?} {error:?} {error} {body:?}");
-    assert!(
-        !shown.contains("s3cret") && !shown.contains("t0ken"),
-        "{shown}"
-    );
+    assert!(!shown.contains("s3cret") && !shown.contains("t0ken"), "{shown}");
 }
 
 #[tokio::test(start_paused = true)]

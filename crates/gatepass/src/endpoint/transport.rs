@@ -30,31 +30,19 @@ pub(super) struct Received {
 
 impl<S> Transport<S> {
     pub(super) fn new(service: S) -> Self {
-        Self {
-            service: Mutex::new(service),
-            timeout: Duration::from_secs(10),
-            max_answer: 1024 * 1024,
-        }
+        Self { service: Mutex::new(service), timeout: Duration::from_secs(10), max_answer: 1024 * 1024 }
     }
 
     /// # Errors
     /// Transient: no answer, one that is too large, or none in time. An [`Error`] of the transport stays what it is.
-    pub(super) async fn call<B>(
-        &self,
-        request: Request<Body>,
-        what: &str,
-    ) -> Result<Received, Error>
+    pub(super) async fn call<B>(&self, request: Request<Body>, what: &str) -> Result<Received, Error>
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone,
         S::Error: Into<BoxError>,
         B: http_body::Body,
         B::Error: Into<BoxError>,
     {
-        let service = self
-            .service
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let answer = async {
             let response = service.oneshot(request).await.map_err(Into::into)?;
             let (parts, body) = response.into_parts();
@@ -62,34 +50,21 @@ impl<S> Transport<S> {
             let body = if parts.status.is_redirection() {
                 Bytes::new()
             } else {
-                Limited::new(body, self.max_answer)
-                    .collect()
-                    .await?
-                    .to_bytes()
+                Limited::new(body, self.max_answer).collect().await?.to_bytes()
             };
-            Ok::<_, BoxError>(Received {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            })
+            Ok::<_, BoxError>(Received { status: parts.status, headers: parts.headers, body })
         };
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(received)) => Ok(received),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::transient(format!(
-                "the answer of the {what} is larger than {} bytes",
-                self.max_answer
-            ))),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err(Error::transient(format!("the answer of the {what} is larger than {} bytes", self.max_answer)))
+            }
             // A transport may say itself what went wrong: that it cannot do https, for example.
             Ok(Err(error)) => Err(match error.downcast::<Error>() {
                 Ok(error) => *error,
-                Err(error) => {
-                    Error::transient(format!("no answer from the {what}")).with_source(error)
-                }
+                Err(error) => Error::transient(format!("no answer from the {what}")).with_source(error),
             }),
-            Err(_) => Err(Error::transient(format!(
-                "no answer from the {what} within {:?}",
-                self.timeout
-            ))),
+            Err(_) => Err(Error::transient(format!("no answer from the {what} within {:?}", self.timeout))),
         }
     }
 }

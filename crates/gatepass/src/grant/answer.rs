@@ -34,24 +34,15 @@ impl Answer<'_> {
         let json = serde_json::from_slice(self.body).ok();
         let object = json.as_ref().and_then(Value::as_object);
         match object {
-            Some(object) if self.status.is_success() && !object.contains_key("error") => {
-                self.token_set(object)
-            }
+            Some(object) if self.status.is_success() && !object.contains_key("error") => self.token_set(object),
             _ => Err(self.error(object, asked)),
         }
     }
 
     fn token_set(&self, object: &Map<String, Value>) -> Result<TokenSet, Error> {
-        let text = |name: &str| {
-            object
-                .get(name)
-                .and_then(Value::as_str)
-                .filter(|text| !text.is_empty())
-        };
+        let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
         let Some(access_token) = text("access_token") else {
-            return Err(Error::transient(
-                "the token endpoint answered without an access_token",
-            ));
+            return Err(Error::transient("the token endpoint answered without an access_token"));
         };
         let mut set = TokenSet::new(access_token);
         set.token_type = text("token_type").map(str::to_owned);
@@ -66,13 +57,8 @@ impl Answer<'_> {
     }
 
     fn error(&self, object: Option<&Map<String, Value>>, asked: &Asked<'_>) -> Error {
-        let text = |name: &str| {
-            object?
-                .get(name)?
-                .as_str()
-                .map(|text| asked.sanitize(text))
-                .filter(|text| !text.is_empty())
-        };
+        let text =
+            |name: &str| object?.get(name)?.as_str().map(|text| asked.sanitize(text)).filter(|text| !text.is_empty());
         let code = text("error");
         let status = self.status.as_u16();
         let mut said = match &code {
@@ -95,46 +81,33 @@ impl Answer<'_> {
 
     fn classify(&self, code: Option<&str>, said: &str, asked: &Asked<'_>) -> Error {
         let refreshing = asked.spends_refresh_token;
-        let refused = || {
-            Error::reauth_required(format!(
-                "run the sign-in again: the refresh token was refused ({said})"
-            ))
-        };
+        let refused =
+            || Error::reauth_required(format!("run the sign-in again: the refresh token was refused ({said})"));
         let wrong = |what: &str| Error::misconfigured(format!("{what} ({said})"));
         match (self.status.as_u16(), code) {
-            (408 | 429 | 500.., _)
-            | (_, Some("temporarily_unavailable" | "server_error" | "slow_down")) => {
+            (408 | 429 | 500.., _) | (_, Some("temporarily_unavailable" | "server_error" | "slow_down")) => {
                 Error::transient(format!("the token endpoint cannot answer now ({said})"))
             }
             (300..=399, _) => wrong("the token endpoint redirects: configure its final URL"),
-            (_, Some("invalid_client")) => wrong(
-                "the client was refused: check its identifier, its secret and how it authenticates",
-            ),
+            (_, Some("invalid_client")) => {
+                wrong("the client was refused: check its identifier, its secret and how it authenticates")
+            }
             (_, Some("unauthorized_client" | "unsupported_grant_type")) => {
                 wrong("the client may not use this grant: allow it at the authorization server")
             }
-            (_, Some("invalid_scope")) => {
-                wrong("a scope was refused: ask for scopes the client may have")
-            }
-            (_, Some("invalid_target")) => {
-                wrong("the resource or audience was refused: ask for one the server knows")
-            }
+            (_, Some("invalid_scope")) => wrong("a scope was refused: ask for scopes the client may have"),
+            (_, Some("invalid_target")) => wrong("the resource or audience was refused: ask for one the server knows"),
             (_, Some(code)) if refreshing && is_refusal(code) => refused(),
-            (_, Some("invalid_request")) if !refreshing => {
-                wrong("the token endpoint did not accept the request")
-            }
+            (_, Some("invalid_request")) if !refreshing => wrong("the token endpoint did not accept the request"),
             // A refusal that does not say why; it counts as one when it repeats (F1).
             (400, _) if refreshing => {
-                Error::transient(format!("the refresh was refused without a reason ({said})"))
-                    .doubting_the_grant()
+                Error::transient(format!("the refresh was refused without a reason ({said})")).doubting_the_grant()
             }
-            (401 | 403, _) => wrong(
-                "the client was refused: check its identifier, its secret and how it authenticates",
-            ),
+            (401 | 403, _) => {
+                wrong("the client was refused: check its identifier, its secret and how it authenticates")
+            }
             (404 | 405 | 410, _) => wrong("this is no token endpoint: check its URL"),
-            (200..=299, None) => Error::transient(format!(
-                "the token endpoint did not answer with JSON ({said})"
-            )),
+            (200..=299, None) => Error::transient(format!("the token endpoint did not answer with JSON ({said})")),
             (_, Some(_)) if refreshing => {
                 Error::transient(format!("the refresh was refused ({said})")).doubting_the_grant()
             }
@@ -147,12 +120,7 @@ impl Asked<'_> {
     /// What a server says, fit to be shown: no control characters, not long, nothing we sent.
     fn sanitize(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for secret in self
-            .secrets
-            .iter()
-            .flatten()
-            .filter(|secret| !secret.is_empty())
-        {
+        for secret in self.secrets.iter().flatten().filter(|secret| !secret.is_empty()) {
             text = text.replace(secret.expose(), "(..)");
         }
         text.chars().filter(|c| !c.is_control()).take(300).collect()
@@ -185,24 +153,14 @@ fn seconds(value: &Value) -> Option<Duration> {
     if seconds.is_nan() {
         return None;
     }
-    Some(
-        Duration::try_from_secs_f64(seconds.max(0.0))
-            .unwrap_or(FAR)
-            .min(FAR),
-    )
+    Some(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(FAR).min(FAR))
 }
 
 /// A text, or Twitch's list of texts.
 fn scope(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
-        Value::Array(scopes) => Some(
-            scopes
-                .iter()
-                .filter_map(Value::as_str)
-                .collect::<Vec<_>>()
-                .join(" "),
-        ),
+        Value::Array(scopes) => Some(scopes.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")),
         _ => None,
     }
 }

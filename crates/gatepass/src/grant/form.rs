@@ -29,11 +29,7 @@ impl Form {
     /// The text of the body.
     pub fn encode(&self) -> Secret {
         // Three bytes for each at most: the text never outgrows its buffer, so no copy of it is left behind.
-        let room = self
-            .fields
-            .iter()
-            .map(|(name, value)| 3 * (name.len() + value.expose().len()) + 2)
-            .sum();
+        let room = self.fields.iter().map(|(name, value)| 3 * (name.len() + value.expose().len()) + 2).sum();
         let mut text = Zeroizing::new(String::with_capacity(room));
         for (name, value) in &self.fields {
             if !text.is_empty() {
@@ -49,8 +45,6 @@ impl Form {
 
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.fields.iter().map(|(name, _)| name))
-            .finish()
+        f.debug_list().entries(self.fields.iter().map(|(name, _)| name)).finish()
     }
 }

@@ -69,27 +69,18 @@ impl Parameters {
     pub(super) fn check(&self) -> Result<(), Error> {
         for (at, (name, _)) in self.others.iter().enumerate() {
             if name.is_empty() || TAKEN.contains(&name.as_str()) {
-                return Err(Error::misconfigured(format!(
-                    "the parameter `{name}` is set by gatepass: leave it out"
-                )));
+                return Err(Error::misconfigured(format!("the parameter `{name}` is set by gatepass: leave it out")));
             }
             if self.others[..at].iter().any(|(earlier, _)| earlier == name)
                 || (name == "audience" && !self.audiences.is_empty())
             {
-                return Err(Error::misconfigured(format!(
-                    "the parameter `{name}` is given twice: give it once"
-                )));
+                return Err(Error::misconfigured(format!("the parameter `{name}` is given twice: give it once")));
             }
         }
         for resource in &self.resources {
-            let absolute = resource
-                .split_once(':')
-                .is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
+            let absolute = resource.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
             let http = resource.starts_with("http:") || resource.starts_with("https:");
-            let parsed = !http
-                || resource
-                    .parse::<Uri>()
-                    .is_ok_and(|uri| uri.host().is_some());
+            let parsed = !http || resource.parse::<Uri>().is_ok_and(|uri| uri.host().is_some());
             if !absolute || !parsed || resource.contains('#') {
                 return Err(Error::misconfigured(format!(
                     "the resource `{resource}` has to be an absolute URI without a fragment (RFC 8707)"
@@ -102,9 +93,7 @@ impl Parameters {
 
 fn is_scheme(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.'))
 }
 
 /// The setters that the grants have in common.

@@ -11,9 +11,7 @@ use pin_project_lite::pin_project;
 use tower::retry::{Policy, RetryLayer};
 use tower_layer::Stack;
 
-use super::{
-    Attempts, ByClone, ByFunction, CloneBody, Decision, Facts, IfEmpty, Never, Outcome, Rules,
-};
+use super::{Attempts, ByClone, ByFunction, CloneBody, Decision, Facts, IfEmpty, Never, Outcome, Rules};
 use crate::{
     bearer::{BearerLayer, Refused},
     error::{BoxError, Error},
@@ -68,11 +66,7 @@ impl<F> RetryPolicy<ByFunction<F>> {
 
 impl<C> RetryPolicy<C> {
     fn with_body(body: C) -> Self {
-        Self {
-            rules: Rules::new(),
-            attempts: Attempts::start(),
-            body,
-        }
+        Self { rules: Rules::new(), attempts: Attempts::start(), body }
     }
 
     /// By these rules instead of the usual ones.
@@ -89,11 +83,7 @@ where
 {
     type Future = Wait;
 
-    fn retry(
-        &mut self,
-        request: &mut Request<B>,
-        result: &mut Result<Response<R>, E>,
-    ) -> Option<Wait> {
+    fn retry(&mut self, request: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<Wait> {
         let facts = Facts::of(request.method(), request.headers(), request.extensions());
         let decision = match &*result {
             Ok(response) => {
@@ -102,9 +92,7 @@ where
                 self.attempts.next(&self.rules, facts, outcome)
             }
             Err(error) if is_ours(error) => return None,
-            Err(_) => self
-                .attempts
-                .next(&self.rules, facts, Outcome::TransportError),
+            Err(_) => self.attempts.next(&self.rules, facts, Outcome::TransportError),
         };
         match (decision, result) {
             (Decision::Replay, _) => Some(Wait { sleep: None }),
@@ -145,10 +133,7 @@ impl BearerLayer {
 /// Whether there was no token to send: the cell has its own back-off, so to ask again would only make it longer.
 fn is_ours<E: 'static>(error: &E) -> bool {
     let error: &dyn Any = error;
-    error
-        .downcast_ref::<BoxError>()
-        .is_some_and(|error| error.is::<Error>())
-        || error.is::<Error>()
+    error.downcast_ref::<BoxError>().is_some_and(|error| error.is::<Error>()) || error.is::<Error>()
 }
 
 pin_project! {
@@ -163,9 +148,7 @@ pin_project! {
 
 impl Wait {
     fn new(wait: Duration) -> Self {
-        Self {
-            sleep: (!wait.is_zero()).then(|| tokio::time::sleep(wait)),
-        }
+        Self { sleep: (!wait.is_zero()).then(|| tokio::time::sleep(wait)) }
     }
 }
 

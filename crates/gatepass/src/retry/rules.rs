@@ -145,51 +145,31 @@ impl Rules {
     }
 
     /// The decision. Pure: see [`Attempts::next`] for the one that reads the clock, counts and draws on the budget.
-    pub fn decide(
-        &self,
-        attempts: &Attempts,
-        request: Facts,
-        outcome: Outcome<'_>,
-        now: Moment,
-    ) -> Decision {
+    pub fn decide(&self, attempts: &Attempts, request: Facts, outcome: Outcome<'_>, now: Moment) -> Decision {
         let deadline = self.deadline(attempts, request);
         let (asked, may) = match outcome {
             Outcome::TokenRefused { can_replay } => {
-                let replay = can_replay
-                    && !attempts.replayed
-                    && deadline.is_none_or(|deadline| now.instant <= deadline);
-                return if replay {
-                    Decision::Replay
-                } else {
-                    Decision::Return(None)
-                };
+                let replay =
+                    can_replay && !attempts.replayed && deadline.is_none_or(|deadline| now.instant <= deadline);
+                return if replay { Decision::Replay } else { Decision::Return(None) };
             }
             Outcome::TransportError => (None, self.transport_errors && request.may_repeat),
             Outcome::Response(status, headers) => match status {
                 StatusCode::TOO_MANY_REQUESTS => (RetryAfter::parse(headers, now.wall), true),
-                StatusCode::SERVICE_UNAVAILABLE => {
-                    (RetryAfter::parse(headers, now.wall), request.may_repeat)
-                }
+                StatusCode::SERVICE_UNAVAILABLE => (RetryAfter::parse(headers, now.wall), request.may_repeat),
                 StatusCode::UNAUTHORIZED => (None, false),
-                other if self.also.contains(&other) => {
-                    (RetryAfter::parse(headers, now.wall), request.may_repeat)
-                }
+                other if self.also.contains(&other) => (RetryAfter::parse(headers, now.wall), request.may_repeat),
                 _ => (None, false),
             },
         };
         let too_many = matches!(outcome, Outcome::Response(StatusCode::TOO_MANY_REQUESTS, _));
         let wait = self.wait(attempts, asked, now.jitter);
         let in_time = wait.is_some_and(|wait| {
-            now.instant
-                .checked_add(wait)
-                .is_some_and(|then| deadline.is_none_or(|deadline| then <= deadline))
+            now.instant.checked_add(wait).is_some_and(|then| deadline.is_none_or(|deadline| then <= deadline))
         });
         match wait {
             Some(wait) if may && in_time && attempts.retries < self.max_retries => {
-                Decision::Retry {
-                    wait,
-                    costs: !(too_many && asked.is_some()),
-                }
+                Decision::Retry { wait, costs: !(too_many && asked.is_some()) }
             }
             _ => Decision::Return(asked),
         }
@@ -197,20 +177,12 @@ impl Rules {
 
     /// Whether a response of this status may be sent again at all.
     fn know(&self, status: StatusCode) -> bool {
-        matches!(
-            status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        ) || self.also.contains(&status)
+        matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) || self.also.contains(&status)
     }
 
     /// How long to wait; `None` when the server asks for more than the cap. Never earlier than it asks: the jitter comes after
     /// (R1).
-    fn wait(
-        &self,
-        attempts: &Attempts,
-        asked: Option<RetryAfter>,
-        jitter: f64,
-    ) -> Option<Duration> {
+    fn wait(&self, attempts: &Attempts, asked: Option<RetryAfter>, jitter: f64) -> Option<Duration> {
         let Some(asked) = asked.map(|asked| asked.wait()) else {
             let doubled = FIRST_WAIT.saturating_mul(1 << attempts.retries.min(16));
             return Some(doubled.min(self.longest_wait).mul_f64(0.5 + jitter / 2.0));
@@ -232,11 +204,7 @@ impl Rules {
 impl Attempts {
     /// Starts counting, and the total time.
     pub fn start() -> Self {
-        Self {
-            started: clock::instant(),
-            retries: 0,
-            replayed: false,
-        }
+        Self { started: clock::instant(), retries: 0, replayed: false }
     }
 
     pub(super) fn none_yet(&self) -> bool {
@@ -248,11 +216,7 @@ impl Attempts {
         if matches!(outcome, Outcome::Response(status, _) if !rules.know(status)) {
             return Decision::Return(None);
         }
-        let now = Moment {
-            instant: clock::instant(),
-            wall: clock::wall(),
-            jitter: fastrand::f64(),
-        };
+        let now = Moment { instant: clock::instant(), wall: clock::wall(), jitter: fastrand::f64() };
         let decision = rules.decide(self, request, outcome, now);
         match decision {
             Decision::Replay => self.replayed = true,
@@ -273,15 +237,9 @@ impl Facts {
     /// Reads a request's method, `Idempotency-Key` and [`Deadline`].
     pub fn of(method: &Method, headers: &HeaderMap, extensions: &http::Extensions) -> Self {
         // The method first: a look-up by text parses the text, for each response.
-        let may_repeat = method.is_idempotent()
-            || headers
-                .get("idempotency-key")
-                .is_some_and(|key| !key.is_empty());
+        let may_repeat = method.is_idempotent() || headers.get("idempotency-key").is_some_and(|key| !key.is_empty());
         let deadline = extensions.get::<Deadline>().map(|deadline| deadline.0);
-        Self {
-            may_repeat,
-            deadline,
-        }
+        Self { may_repeat, deadline }
     }
 }
 
@@ -289,9 +247,7 @@ impl<'a> Outcome<'a> {
     /// Reads a response's head and the mark that `Bearer` left.
     pub fn of(status: StatusCode, headers: &'a HeaderMap, refused: Option<&Refused>) -> Self {
         match refused {
-            Some(refused) if refused.token_is_bad() => Self::TokenRefused {
-                can_replay: refused.can_replay(),
-            },
+            Some(refused) if refused.token_is_bad() => Self::TokenRefused { can_replay: refused.can_replay() },
             _ => Self::Response(status, headers),
         }
     }
@@ -313,10 +269,7 @@ impl Deadline {
     /// This long from now; never, when that is beyond what the clock can say.
     pub fn after(wait: Duration) -> Self {
         let now = clock::instant();
-        Self(
-            now.checked_add(wait)
-                .unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 24 * 3600)),
-        )
+        Self(now.checked_add(wait).unwrap_or_else(|| now + Duration::from_secs(100 * 365 * 24 * 3600)))
     }
 }
 

@@ -44,16 +44,9 @@ const fn secs(seconds: u64) -> Duration {
 
 /// Answers in this order, then 200 for ever.
 fn script(answers: &[(u16, &[(&'static str, &'static str)])]) -> Probe {
-    let answers: Vec<_> = answers
-        .iter()
-        .map(|(code, headers)| (*code, headers.to_vec()))
-        .collect();
+    let answers: Vec<_> = answers.iter().map(|(code, headers)| (*code, headers.to_vec())).collect();
     let mut next = answers.into_iter();
-    Probe::new(move |_| {
-        Ok(next
-            .next()
-            .map_or_else(|| status(200), |(code, headers)| response(code, &headers)))
-    })
+    Probe::new(move |_| Ok(next.next().map_or_else(|| status(200), |(code, headers)| response(code, &headers))))
 }
 
 fn post(body: &str) -> Request<String> {
@@ -64,7 +57,5 @@ fn post(body: &str) -> Request<String> {
 fn distances(probe: &Probe) -> Vec<f64> {
     let seen = probe.seen();
     let pairs = seen.windows(2);
-    pairs
-        .map(|pair| (pair[1].at - pair[0].at).as_secs_f64())
-        .collect()
+    pairs.map(|pair| (pair[1].at - pair[0].at).as_secs_f64()).collect()
 }

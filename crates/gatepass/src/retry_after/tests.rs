@@ -88,24 +88,15 @@ fn corpus() {
 
 #[test]
 fn without_the_header_nothing_was_asked() {
-    assert_eq!(
-        wait_at(NOW, Some("Sun, 06 Nov 1994 08:49:37 GMT"), &[]),
-        None
-    );
+    assert_eq!(wait_at(NOW, Some("Sun, 06 Nov 1994 08:49:37 GMT"), &[]), None);
 }
 
 #[test]
 fn a_skewed_clock_does_no_harm() {
     let date = Some("Sun, 06 Nov 1994 08:49:30 GMT");
     for now in [0, NOW - 3_600, NOW, NOW + 3_600, 4_000_000_000] {
-        assert_eq!(
-            wait_at(now, date, &["Sun, 06 Nov 1994 08:49:37 GMT"]),
-            Some(7)
-        );
-        assert_eq!(
-            wait_at(now, date, &["Sun, 06 Nov 1994 08:49:29 GMT"]),
-            Some(0)
-        );
+        assert_eq!(wait_at(now, date, &["Sun, 06 Nov 1994 08:49:37 GMT"]), Some(7));
+        assert_eq!(wait_at(now, date, &["Sun, 06 Nov 1994 08:49:29 GMT"]), Some(0));
         assert_eq!(wait_at(now, date, &["120"]), Some(120));
     }
 }
@@ -113,10 +104,7 @@ fn a_skewed_clock_does_no_harm() {
 #[test]
 fn an_unreadable_date_leaves_us_our_own_clock() {
     for date in ["", "yesterday", "784111770"] {
-        assert_eq!(
-            wait_at(NOW, Some(date), &["Sun, 06 Nov 1994 08:50:00 GMT"]),
-            Some(23)
-        );
+        assert_eq!(wait_at(NOW, Some(date), &["Sun, 06 Nov 1994 08:50:00 GMT"]), Some(23));
     }
 }
 
@@ -129,27 +117,12 @@ fn a_fraction_of_a_second_is_not_lost() {
 
 #[test]
 fn the_longest_wait_and_the_earliest_date_win() {
-    assert_eq!(
-        wait_at(NOW, None, &["5", "Sun, 06 Nov 1994 08:50:00 GMT", "7"]),
-        Some(23)
-    );
-    assert_eq!(
-        wait_at(NOW, None, &["30", "Sun, 06 Nov 1994 08:50:00 GMT", "-1"]),
-        Some(30)
-    );
+    assert_eq!(wait_at(NOW, None, &["5", "Sun, 06 Nov 1994 08:50:00 GMT", "7"]), Some(23));
+    assert_eq!(wait_at(NOW, None, &["30", "Sun, 06 Nov 1994 08:50:00 GMT", "-1"]), Some(30));
 
-    let mut headers = headers(
-        Some("Sun, 06 Nov 1994 08:49:37 GMT"),
-        &["Sun, 06 Nov 1994 08:50:00 GMT"],
-    );
-    headers.append(
-        header::DATE,
-        HeaderValue::from_static("Sun, 06 Nov 1994 08:49:36 GMT"),
-    );
-    assert_eq!(
-        RetryAfter::parse(&headers, at(NOW)),
-        Some(RetryAfter::new(Duration::from_secs(24)))
-    );
+    let mut headers = headers(Some("Sun, 06 Nov 1994 08:49:37 GMT"), &["Sun, 06 Nov 1994 08:50:00 GMT"]);
+    headers.append(header::DATE, HeaderValue::from_static("Sun, 06 Nov 1994 08:49:36 GMT"));
+    assert_eq!(RetryAfter::parse(&headers, at(NOW)), Some(RetryAfter::new(Duration::from_secs(24))));
 }
 
 #[test]
@@ -177,21 +150,10 @@ fn two_digits_of_a_year_mean_at_most_fifty_years_ahead() {
 
 #[test]
 fn a_clock_before_the_epoch_or_far_ahead_is_survived() {
-    let odd = [
-        UNIX_EPOCH - Duration::from_secs(1),
-        at(253_402_300_800),
-        at(i64::MAX as u64),
-    ];
+    let odd = [UNIX_EPOCH - Duration::from_secs(1), at(253_402_300_800), at(i64::MAX as u64)];
     for now in odd {
-        for wait in [
-            "5",
-            "Sun, 06 Nov 1994 08:49:37 GMT",
-            "Sunday, 06-Nov-94 08:49:37 GMT",
-        ] {
-            assert!(
-                RetryAfter::parse(&headers(None, &[wait]), now).is_some(),
-                "{wait} at {now:?}"
-            );
+        for wait in ["5", "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT"] {
+            assert!(RetryAfter::parse(&headers(None, &[wait]), now).is_some(), "{wait} at {now:?}");
         }
     }
 }
@@ -207,54 +169,25 @@ fn the_longest_wait_overflows_no_clock() {
 #[test]
 fn a_response_can_carry_it() {
     let mut response = http::Response::new(());
-    response
-        .extensions_mut()
-        .insert(RetryAfter::new(Duration::from_secs(7)));
-    assert_eq!(
-        response.extensions().get().map(RetryAfter::wait),
-        Some(Duration::from_secs(7))
-    );
+    response.extensions_mut().insert(RetryAfter::new(Duration::from_secs(7)));
+    assert_eq!(response.extensions().get().map(RetryAfter::wait), Some(Duration::from_secs(7)));
 }
 
 /// Bytes that a header may hold, often close to something readable.
 fn value() -> impl Strategy<Value = HeaderValue> {
-    let noise =
-        proptest::collection::vec(prop_oneof![32_u8..127, 128_u8..=255, Just(b'\t')], 0..60);
+    let noise = proptest::collection::vec(prop_oneof![32_u8..127, 128_u8..=255, Just(b'\t')], 0..60);
     let nearly = "([A-Za-z]{1,9},? ?)?[0-9]{1,2}[ -][A-Z][a-z]{2}[ -][0-9]{2,4} [0-9:]{6,9}( GMT)?";
-    prop_oneof![
-        noise,
-        "[0-9.+-]{0,30}".prop_map(String::into_bytes),
-        nearly.prop_map(String::into_bytes)
-    ]
-    .prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
+    prop_oneof![noise, "[0-9.+-]{0,30}".prop_map(String::into_bytes), nearly.prop_map(String::into_bytes)]
+        .prop_map(|bytes| HeaderValue::from_bytes(&bytes).unwrap())
 }
 
 /// The same moment in each of the three forms.
 fn three_forms(seconds: u64) -> [String; 3] {
     let imf = httpdate::fmt_http_date(at(seconds));
-    let (weekday, day, month, year, time) = (
-        &imf[..3],
-        &imf[5..7],
-        &imf[8..11],
-        &imf[12..16],
-        &imf[17..25],
-    );
-    let full = [
-        "Sunday",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-    ];
-    let full = full
-        .into_iter()
-        .find(|name| name.starts_with(weekday))
-        .unwrap();
-    let padded = day
-        .strip_prefix('0')
-        .map_or(day.to_owned(), |day| format!(" {day}"));
+    let (weekday, day, month, year, time) = (&imf[..3], &imf[5..7], &imf[8..11], &imf[12..16], &imf[17..25]);
+    let full = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    let full = full.into_iter().find(|name| name.starts_with(weekday)).unwrap();
+    let padded = day.strip_prefix('0').map_or(day.to_owned(), |day| format!(" {day}"));
     let rfc850 = format!("{full}, {day}-{month}-{} {time} GMT", &year[2..]);
     let asctime = format!("{weekday} {month} {padded} {time} {year}");
     [imf, rfc850, asctime]

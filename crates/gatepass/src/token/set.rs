@@ -34,19 +34,13 @@ pub(crate) enum Expiry {
     /// Counted from its arrival.
     In(Duration),
     /// Known on the wall clock; the lifetime is what it had when it was issued.
-    At {
-        ends: SystemTime,
-        lifetime: Option<Duration>,
-    },
+    At { ends: SystemTime, lifetime: Option<Duration> },
 }
 
 impl TokenSet {
     /// A set with this access token, of type `Bearer`, that ends nobody knows when.
     pub fn new(access_token: impl Into<Secret>) -> Self {
-        Self {
-            access_token: Some(access_token.into()),
-            ..Self::empty()
-        }
+        Self { access_token: Some(access_token.into()), ..Self::empty() }
     }
 
     /// A set that has only a refresh token: the first request exchanges it.
@@ -76,10 +70,7 @@ impl TokenSet {
 
     /// When the access token ends, for a set that was kept elsewhere.
     pub fn expires_at(mut self, ends: SystemTime) -> Self {
-        self.expiry = Expiry::At {
-            ends,
-            lifetime: None,
-        };
+        self.expiry = Expiry::At { ends, lifetime: None };
         self
     }
 
@@ -166,22 +157,13 @@ impl TokenSet {
     /// Turns "in an hour" into a time of day.
     pub(crate) fn arrive(&mut self, now: SystemTime) {
         if let Expiry::In(lifetime) = self.expiry {
-            self.expiry = Expiry::At {
-                ends: clock::after(now, lifetime),
-                lifetime: Some(lifetime),
-            };
+            self.expiry = Expiry::At { ends: clock::after(now, lifetime), lifetime: Some(lifetime) };
         }
     }
 
     /// What is left of a set whose access token is of no use.
     pub(crate) fn without_access_token(self) -> Self {
-        Self {
-            access_token: None,
-            token_type: None,
-            expiry: Expiry::Unknown,
-            refresh_in: None,
-            ..self
-        }
+        Self { access_token: None, token_type: None, expiry: Expiry::Unknown, refresh_in: None, ..self }
     }
 
     /// Takes over what `earlier` has and an answer may leave out: the refresh token first of all (C6, RFC 6749 section 6).

@@ -81,20 +81,15 @@ impl Token {
 
     /// Tells the cell this came from that it was refused.
     pub(crate) fn reject(&self) -> bool {
-        self.owner()
-            .is_some_and(|owner| owner.reject(self.0.generation))
+        self.owner().is_some_and(|owner| owner.reject(self.0.generation))
     }
 
     pub(crate) fn can_be_replaced(&self) -> bool {
-        self.owner()
-            .is_some_and(|owner| owner.can_replace(self.0.generation))
+        self.owner().is_some_and(|owner| owner.can_replace(self.0.generation))
     }
 
     pub(crate) fn is_of(&self, owner: &Weak<dyn Owner>) -> bool {
-        self.0
-            .owner
-            .as_ref()
-            .is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), owner.as_ptr()))
+        self.0.owner.as_ref().is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), owner.as_ptr()))
     }
 
     fn owner(&self) -> Option<Arc<dyn Owner>> {
@@ -112,9 +107,7 @@ impl Token {
         owner: &Weak<dyn Owner>,
     ) -> Result<Box<[Self]>, Error> {
         let template = Template::new(set)?;
-        (0..copies.max(1))
-            .map(|_| template.copy(generation, Some(owner.clone())))
-            .collect()
+        (0..copies.max(1)).map(|_| template.copy(generation, Some(owner.clone()))).collect()
     }
 
     /// The copy that the calling thread uses.
@@ -152,11 +145,7 @@ impl Template {
         let mut text = Zeroizing::new(String::with_capacity(SCHEME.len() + token.expose().len()));
         text.push_str(SCHEME);
         text.push_str(token.expose());
-        Ok(Self {
-            text,
-            expires_at: set.get_expires_at(),
-            scope: set.get_scope().map(Arc::from),
-        })
+        Ok(Self { text, expires_at: set.get_expires_at(), scope: set.get_scope().map(Arc::from) })
     }
 
     fn copy(&self, generation: u64, owner: Option<Weak<dyn Owner>>) -> Result<Token, Error> {
@@ -165,13 +154,7 @@ impl Template {
             .map_err(|_| Error::misconfigured("the access token cannot go into a header"))?;
         header.set_sensitive(true);
         let (expires_at, scope) = (self.expires_at, self.scope.clone());
-        Ok(Token(Arc::new(Copy {
-            header,
-            generation,
-            expires_at,
-            scope,
-            owner,
-        })))
+        Ok(Token(Arc::new(Copy { header, generation, expires_at, scope, owner })))
     }
 }
 
@@ -189,15 +172,9 @@ impl AsRef<[u8]> for Line {
 fn check_type(token_type: Option<&str>) -> Result<(), Error> {
     match token_type {
         None => Ok(()),
-        Some(token_type) if token_type.is_empty() || token_type.eq_ignore_ascii_case("bearer") => {
-            Ok(())
-        }
+        Some(token_type) if token_type.is_empty() || token_type.eq_ignore_ascii_case("bearer") => Ok(()),
         Some(other) => {
-            let other: String = other
-                .chars()
-                .filter(char::is_ascii_graphic)
-                .take(40)
-                .collect();
+            let other: String = other.chars().filter(char::is_ascii_graphic).take(40).collect();
             Err(Error::misconfigured(format!(
                 "the token has type `{other}`, which cannot be sent as a bearer token: \
                  ask the authorization server for a token of type Bearer"
@@ -211,11 +188,7 @@ fn check_text(token: &Secret) -> Result<(), Error> {
     if token.is_empty() {
         return Err(Error::misconfigured("the access token is empty"));
     }
-    match token
-        .expose()
-        .bytes()
-        .position(|byte| !(0x21..=0x7e).contains(&byte))
-    {
+    match token.expose().bytes().position(|byte| !(0x21..=0x7e).contains(&byte)) {
         None => Ok(()),
         Some(at) => Err(Error::misconfigured(format!(
             "the access token was refused: byte {at} is not visible ASCII (0x21 to 0x7E), so it cannot go into a header; \

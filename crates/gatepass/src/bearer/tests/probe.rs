@@ -61,16 +61,8 @@ impl Probe {
     where
         F: FnMut(&Seen) -> Result<Response<String>, BoxError> + Send + 'static,
     {
-        let shared = Shared {
-            answer: Mutex::new(Box::new(answer)),
-            seen: Mutex::default(),
-            takes,
-        };
-        Self {
-            shared: Arc::new(shared),
-            is_ready: false,
-            body: PhantomData,
-        }
+        let shared = Shared { answer: Mutex::new(Box::new(answer)), seen: Mutex::default(), takes };
+        Self { shared: Arc::new(shared), is_ready: false, body: PhantomData }
     }
 
     /// The same at once.
@@ -83,11 +75,7 @@ impl Probe {
 
     /// The same for requests with another type of body.
     pub(crate) fn with_body<B>(&self) -> Probe<B> {
-        Probe {
-            shared: self.shared.clone(),
-            is_ready: false,
-            body: PhantomData,
-        }
+        Probe { shared: self.shared.clone(), is_ready: false, body: PhantomData }
     }
 
     pub(crate) fn seen(&self) -> Vec<Seen> {
@@ -109,11 +97,7 @@ impl Probe {
 
 impl<B> Clone for Probe<B> {
     fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            is_ready: false,
-            body: PhantomData,
-        }
+        Self { shared: self.shared.clone(), is_ready: false, body: PhantomData }
     }
 }
 
@@ -128,17 +112,10 @@ impl<B> Service<Request<B>> for Probe<B> {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        assert!(
-            std::mem::take(&mut self.is_ready),
-            "called without having been polled ready"
-        );
+        assert!(std::mem::take(&mut self.is_ready), "called without having been polled ready");
         let shared = self.shared.clone();
         let (parts, _body) = request.into_parts();
-        let seen = Seen {
-            method: parts.method,
-            headers: parts.headers,
-            at: tokio::time::Instant::now(),
-        };
+        let seen = Seen { method: parts.method, headers: parts.headers, at: tokio::time::Instant::now() };
         Box::pin(async move {
             shared.seen.lock().unwrap().push(seen.clone());
             if !shared.takes.is_zero() {

@@ -13,13 +13,7 @@ async fn f5_what_is_refused_gives_its_permit_back_too() {
     let limited = ConcurrencyLimit::new(ok(""), 1);
     let mut refused = layer(&broken()).layer(limited.clone());
     refused.clone().oneshot(request(API)).await.unwrap_err();
-    refused
-        .ready()
-        .await
-        .unwrap()
-        .call(request(API))
-        .await
-        .unwrap_err();
+    refused.ready().await.unwrap().call(request(API)).await.unwrap_err();
     let other = tokio::time::timeout(Duration::from_secs(1), limited.oneshot(request(API)));
     assert!(other.await.is_ok(), "`refused` still holds the permit");
 }
@@ -33,10 +27,7 @@ async fn while_a_call_waits_for_the_token_another_takes_its_permit() {
     let cold = service.ready().await.unwrap().call(request(API));
     let began = tokio::time::Instant::now();
     let passing = other.oneshot(request("https://elsewhere.example/"));
-    tokio::time::timeout(Duration::from_millis(100), passing)
-        .await
-        .unwrap()
-        .unwrap();
+    tokio::time::timeout(Duration::from_millis(100), passing).await.unwrap().unwrap();
     assert!(began.elapsed().is_zero());
     cold.await.unwrap();
     assert_eq!(probe.tokens(), ["none", "token-1"]);
@@ -66,10 +57,7 @@ async fn c3_a_call_dropped_while_it_waits_leaves_the_exchange_and_the_permit_to_
     assert!(poll(&mut dropped).is_pending());
     drop(dropped);
     in_time(service.oneshot(request(API))).await.unwrap();
-    assert_eq!(
-        (probe.tokens(), issued.load(SeqCst)),
-        (vec!["token-1".to_owned()], 1)
-    );
+    assert_eq!((probe.tokens(), issued.load(SeqCst)), (vec!["token-1".to_owned()], 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,14 +125,8 @@ async fn over_a_boxed_stack_a_buffer_beneath_does() {
     let (cell, _) = cell();
     let probe = refusing(&[]);
     let boxed = tower::util::BoxService::new(probe.clone());
-    let service = ServiceBuilder::new()
-        .layer(layer(&cell))
-        .buffer(8)
-        .service(boxed);
-    let (one, two) = tokio::join!(
-        service.clone().oneshot(request(API)),
-        service.clone().oneshot(request(API)),
-    );
+    let service = ServiceBuilder::new().layer(layer(&cell)).buffer(8).service(boxed);
+    let (one, two) = tokio::join!(service.clone().oneshot(request(API)), service.clone().oneshot(request(API)),);
     assert!(one.unwrap().status().is_success() && two.unwrap().status().is_success());
     assert_eq!(probe.tokens(), ["token-1", "token-1"]);
 }

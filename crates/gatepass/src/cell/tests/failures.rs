@@ -36,11 +36,7 @@ async fn c8_service_returns_two_seconds_after_the_server_however_long_it_was_awa
     while cell.get().await.is_err() {
         pass(Duration::from_millis(10)).await;
     }
-    assert!(
-        back.elapsed() <= secs(2) + Duration::from_millis(20),
-        "{:?}",
-        back.elapsed()
-    );
+    assert!(back.elapsed() <= secs(2) + Duration::from_millis(20), "{:?}", back.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,10 +61,7 @@ async fn c8_an_attempt_ends_after_ten_seconds() {
     let (cell, _) = cell(&source);
     let began = tokio::time::Instant::now();
     let error = error(cell.get().await);
-    assert!(
-        error.is_transient() && error.to_string().contains("10s"),
-        "{error}"
-    );
+    assert!(error.is_transient() && error.to_string().contains("10s"), "{error}");
     assert_eq!(began.elapsed(), secs(10));
     pass(secs(1)).await;
     assert!(cell.get().await.is_ok());
@@ -78,10 +71,7 @@ async fn c8_an_attempt_ends_after_ten_seconds() {
 async fn c8_how_long_an_attempt_may_take_is_a_setting() {
     let source = Source::new();
     source.then(Answer::Never);
-    let cell = TokenCell::builder(source)
-        .clock(TestClock::new().clock())
-        .attempt_timeout(secs(3))
-        .build();
+    let cell = TokenCell::builder(source).clock(TestClock::new().clock()).attempt_timeout(secs(3)).build();
     let began = tokio::time::Instant::now();
     assert!(cell.get().await.is_err());
     assert_eq!(began.elapsed(), secs(3));
@@ -117,13 +107,9 @@ async fn f1_a_dead_grant_is_remembered_until_a_new_set_arrives() {
     assert!(error.retry_after().is_none(), "no time heals it");
     assert!(cell.refresh().await.unwrap_err().is_reauth_required());
     assert_eq!(source.begun(), 1);
-    cell.put(TokenSet::from_refresh_token("signed-in-again"))
-        .unwrap();
+    cell.put(TokenSet::from_refresh_token("signed-in-again")).unwrap();
     assert_eq!(cell.get().await.unwrap().expose(), "token-2");
-    assert_eq!(
-        source.spent().last().unwrap().as_deref(),
-        Some("signed-in-again")
-    );
+    assert_eq!(source.spent().last().unwrap().as_deref(), Some("signed-in-again"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -167,10 +153,7 @@ async fn f1_a_refusal_without_a_reason_that_does_not_repeat_heals() {
     pass(secs(2)).await;
     assert!(cell.get().await.is_ok());
     source.then_fail(&doubtful);
-    assert!(
-        cell.refresh().await.unwrap_err().is_transient(),
-        "the success lies between"
-    );
+    assert!(cell.refresh().await.unwrap_err().is_transient(), "the success lies between");
 }
 
 #[tokio::test(start_paused = true)]

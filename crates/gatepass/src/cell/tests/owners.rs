@@ -11,8 +11,7 @@ async fn put_replaces_the_token_and_wins_over_an_exchange_under_way() {
         async move { cell.get().await }
     });
     tokio::task::yield_now().await;
-    cell.put(TokenSet::new("signed-in").expires_in(HOUR))
-        .unwrap();
+    cell.put(TokenSet::new("signed-in").expires_in(HOUR)).unwrap();
     assert_eq!(token_at_once(&cell).as_deref(), Some("signed-in"));
     assert_eq!(waiting.await.unwrap().unwrap().expose(), "signed-in");
     cell.settled().await;
@@ -35,10 +34,7 @@ async fn put_of_a_refresh_token_during_an_exchange_is_what_the_waiters_get_their
     let after = cell.get().await;
     assert_eq!(after.unwrap().expose(), "token-2");
     assert_eq!(before.await.unwrap().unwrap().expose(), "token-2");
-    assert_eq!(
-        source.spent(),
-        [Some("old".to_owned()), Some("new".to_owned())]
-    );
+    assert_eq!(source.spent(), [Some("old".to_owned()), Some("new".to_owned())]);
     assert_eq!(source.most_at_once(), 1);
 }
 
@@ -66,10 +62,7 @@ async fn refresh_exchanges_whatever_the_age_and_joins_what_runs() {
     let (cell, _) = cell(&source);
     cell.get().await.unwrap();
     let (one, two) = tokio::join!(cell.refresh(), cell.refresh());
-    assert_eq!(
-        (one.unwrap().expose(), two.unwrap().expose()),
-        ("token-2", "token-2")
-    );
+    assert_eq!((one.unwrap().expose(), two.unwrap().expose()), ("token-2", "token-2"));
     assert_eq!(source.begun(), 2);
 }
 
@@ -82,10 +75,7 @@ async fn a4_refresh_draws_on_the_bucket() {
         cell.refresh().await.unwrap();
     }
     let error = error(cell.refresh().await);
-    assert!(
-        error.is_transient() && error.retry_after().is_some(),
-        "{error:?}"
-    );
+    assert!(error.is_transient() && error.retry_after().is_some(), "{error:?}");
     pass(error.retry_after().unwrap()).await;
     cell.refresh().await.unwrap();
     assert_eq!(source.begun(), 6);
@@ -120,45 +110,27 @@ async fn settled_means_that_listeners_were_told() {
 async fn status_tells_how_the_cell_stands() {
     let source = Source::new();
     let time = TestClock::new();
-    let cell = TokenCell::builder(source.clone())
-        .name("billing")
-        .clock(time.clock())
-        .build();
+    let cell = TokenCell::builder(source.clone()).name("billing").clock(time.clock()).build();
     let status = cell.status();
-    assert_eq!(
-        (status.name.as_deref(), cell.name()),
-        (Some("billing"), Some("billing"))
-    );
-    assert_eq!(
-        (status.state, status.generation, status.exchanging),
-        (State::Empty, 0, false)
-    );
+    assert_eq!((status.name.as_deref(), cell.name()), (Some("billing"), Some("billing")));
+    assert_eq!((status.state, status.generation, status.exchanging), (State::Empty, 0, false));
     assert_eq!(source.begun(), 0, "to look starts nothing");
     assert!(at_once(cell.get()).is_none());
     assert!(cell.status().exchanging);
     cell.settled().await;
     let status = cell.status();
-    assert_eq!(
-        (status.state, status.generation, status.exchanging),
-        (State::Fresh, 1, false)
-    );
+    assert_eq!((status.state, status.generation, status.exchanging), (State::Fresh, 1, false));
     assert_eq!(status.remaining, Some(HOUR));
     assert_eq!(status.expires_at, Some(time.wall() + HOUR));
     time.advance(secs(3400));
-    assert_eq!(
-        (cell.status().state, cell.status().remaining),
-        (State::Due, Some(secs(200)))
-    );
+    assert_eq!((cell.status().state, cell.status().remaining), (State::Due, Some(secs(200))));
     source.otherwise(Some(down()));
     assert!(cell.refresh().await.is_err());
     let status = cell.status();
     assert!(status.last_error.is_some() && status.next_attempt_in.is_some());
     time.advance(HOUR);
     let status = cell.status();
-    assert_eq!(
-        (status.state, status.expires_at, status.remaining),
-        (State::Empty, None, None)
-    );
+    assert_eq!((status.state, status.expires_at, status.remaining), (State::Empty, None, None));
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,10 +151,7 @@ async fn c14_a_listener_hears_of_each_set_with_both_generations_and_why() {
     let mut events = cell.events();
     cell.get().await.unwrap();
     let cold = heard(&mut events).await;
-    assert_eq!(
-        (cold.previous, cold.generation, cold.reason),
-        (0, 1, Some(Reason::Cold))
-    );
+    assert_eq!((cold.previous, cold.generation, cold.reason), (0, 1, Some(Reason::Cold)));
     assert_eq!(cold.set.get_refresh_token().unwrap().expose(), "refresh-1");
     assert!(cold.set.get_expires_at().is_some());
 
@@ -201,10 +170,7 @@ async fn c14_a_listener_hears_of_each_set_with_both_generations_and_why() {
     pass(HOUR).await;
     cell.get().await.unwrap();
     let last = heard(&mut events).await;
-    assert_eq!(
-        (last.previous, last.generation, last.reason),
-        (5, 6, Some(Reason::Mandatory))
-    );
+    assert_eq!((last.previous, last.generation, last.reason), (5, 6, Some(Reason::Mandatory)));
     assert!(at_once(events.next()).is_none(), "nothing else was issued");
 }
 
@@ -215,24 +181,11 @@ async fn c14_a_listener_that_lags_gets_the_newest_set() {
     for _ in 0..4 {
         cell.refresh().await.unwrap();
     }
-    assert_eq!(
-        events
-            .next()
-            .await
-            .unwrap()
-            .set
-            .get_refresh_token()
-            .unwrap()
-            .expose(),
-        "refresh-4"
-    );
+    assert_eq!(events.next().await.unwrap().set.get_refresh_token().unwrap().expose(), "refresh-4");
     let late = cell.events();
     drop(cell);
     assert!(events.next().await.is_none());
-    assert!(
-        at_once({ late }.next()).unwrap().is_none(),
-        "it listened to nothing"
-    );
+    assert!(at_once({ late }.next()).unwrap().is_none(), "it listened to nothing");
 }
 
 #[tokio::test(start_paused = true)]
@@ -243,8 +196,7 @@ async fn c14_a_listener_may_use_the_cell() {
         let cell = cell.clone();
         async move {
             let issued = heard(&mut events).await;
-            cell.put(TokenSet::new("by-the-listener").expires_in(HOUR))
-                .unwrap();
+            cell.put(TokenSet::new("by-the-listener").expires_in(HOUR)).unwrap();
             issued.generation
         }
     });
@@ -256,9 +208,7 @@ async fn c14_a_listener_may_use_the_cell() {
 #[tokio::test(start_paused = true)]
 async fn x5_nothing_that_is_shown_contains_a_secret() {
     let source = Source::new();
-    let hidden = TokenSet::new("s3cret-access")
-        .refresh_token("s3cret-refresh")
-        .id_token("s3cret-id");
+    let hidden = TokenSet::new("s3cret-access").refresh_token("s3cret-refresh").id_token("s3cret-id");
     source.then_set(hidden.clone().expires_in(HOUR));
     let (cell, _) = cell(&source);
     let mut events = cell.events();

@@ -20,19 +20,9 @@ async fn c6_an_answer_without_refresh_token_keeps_the_old_one_and_one_with_repla
     for _ in 0..5 {
         cell.refresh().await.unwrap();
     }
-    let spent = [
-        None,
-        Some("first"),
-        Some("first"),
-        Some("first"),
-        Some("second"),
-    ];
+    let spent = [None, Some("first"), Some("first"), Some("first"), Some("second")];
     assert_eq!(source.spent(), spent.map(|token| token.map(str::to_owned)));
-    assert_eq!(
-        heard(&mut events).await.set.get_scope(),
-        Some("read"),
-        "what was left out stays"
-    );
+    assert_eq!(heard(&mut events).await.set.get_scope(), Some("read"), "what was left out stays");
 }
 
 #[tokio::test(start_paused = true)]
@@ -78,10 +68,7 @@ async fn c7_in_the_mandatory_window_callers_join_the_exchange() {
     cell.get().await.unwrap();
     pass(MANDATORY).await;
     let (one, two) = tokio::join!(cell.get(), cell.get());
-    assert_eq!(
-        (one.unwrap().expose(), two.unwrap().expose()),
-        ("token-2", "token-2")
-    );
+    assert_eq!((one.unwrap().expose(), two.unwrap().expose()), ("token-2", "token-2"));
     assert_eq!(source.begun(), 2);
 }
 
@@ -94,11 +81,7 @@ async fn c7_in_the_mandatory_window_a_failure_gives_the_token_while_it_lives_and
     pass(MANDATORY).await;
     assert_eq!(cell.get().await.unwrap().expose(), "token-1");
     assert_eq!(source.begun(), 2, "it was tried");
-    assert_eq!(
-        token_at_once(&cell).as_deref(),
-        Some("token-1"),
-        "and is not before the back-off is over"
-    );
+    assert_eq!(token_at_once(&cell).as_deref(), Some("token-1"), "and is not before the back-off is over");
     pass(secs(40)).await;
     assert!(cell.peek().is_none());
     assert!(error(cell.get().await).is_transient());
@@ -156,21 +139,12 @@ async fn c6_a_token_that_cannot_be_used_does_not_lose_the_refresh_token_it_came_
     for number in 1..=3 {
         assert!(cell.get().await.is_err());
         let kept = at_once(events.next()).unwrap().unwrap().set;
-        assert_eq!(
-            kept.get_refresh_token().unwrap().expose(),
-            format!("refresh-{number}"),
-            "a listener keeps it, too"
-        );
+        assert_eq!(kept.get_refresh_token().unwrap().expose(), format!("refresh-{number}"), "a listener keeps it, too");
         assert!(kept.get_access_token().is_none());
         pass(secs(30)).await;
     }
     assert_eq!(cell.get().await.unwrap().generation(), 1);
-    let spent = [
-        None,
-        Some("refresh-1"),
-        Some("refresh-2"),
-        Some("refresh-3"),
-    ];
+    let spent = [None, Some("refresh-1"), Some("refresh-2"), Some("refresh-3")];
     assert_eq!(source.spent(), spent.map(|token| token.map(str::to_owned)));
 }
 
@@ -233,10 +207,7 @@ async fn c10_an_unknown_end_is_renewed_behind_after_an_hour_and_never_counts_as_
 async fn c10_when_an_unknown_end_is_renewed_is_a_setting() {
     let source = Source::new();
     source.then_set(token(1));
-    let cell = TokenCell::builder(source.clone())
-        .clock(TestClock::new().clock())
-        .renew_unknown_after(secs(60))
-        .build();
+    let cell = TokenCell::builder(source.clone()).clock(TestClock::new().clock()).renew_unknown_after(secs(60)).build();
     cell.get().await.unwrap();
     pass(secs(61)).await;
     cell.get().await.unwrap();
@@ -252,27 +223,19 @@ async fn c10_what_cannot_be_renewed_is_used_until_it_is_refused_or_ends() {
     cell.get().await.unwrap();
     time.advance(HOUR * 50_000);
     assert_eq!(token_at_once(&cell).as_deref(), Some("for-good"));
-    cell.put(TokenSet::new("for-an-hour").expires_in(HOUR))
-        .unwrap();
+    cell.put(TokenSet::new("for-an-hour").expires_in(HOUR)).unwrap();
     pass(HOUR - secs(1)).await;
     assert_eq!(token_at_once(&cell).as_deref(), Some("for-an-hour"));
     pass(secs(1)).await;
     let error = error(at_once(cell.get()).unwrap());
-    assert!(
-        error.is_reauth_required() && error.to_string().contains("ended"),
-        "{error}"
-    );
+    assert!(error.is_reauth_required() && error.to_string().contains("ended"), "{error}");
     assert_eq!(source.begun(), 1, "nothing to renew it with");
     assert_eq!(cell.status().state, State::ReauthRequired);
 }
 
 #[tokio::test(start_paused = true)]
 async fn c10_absurd_lifetimes_do_no_harm() {
-    for lifetime in [
-        Duration::MAX,
-        secs(u64::MAX),
-        secs(1_000_000_000_000_000_000),
-    ] {
+    for lifetime in [Duration::MAX, secs(u64::MAX), secs(1_000_000_000_000_000_000)] {
         let source = Source::new();
         source.then_set(token(1).expires_in(lifetime).refresh_in(lifetime));
         let (cell, _) = cell(&source);

@@ -22,10 +22,7 @@ async fn c2_a_hundred_callers_share_one_failure_and_nobody_queues_for_a_second()
     let began = tokio::time::Instant::now();
     for caller in callers.collect::<Vec<_>>() {
         let error = error(caller.await.unwrap());
-        assert!(
-            error.is_transient() && error.code() == Some("busy"),
-            "{error:?}"
-        );
+        assert!(error.is_transient() && error.code() == Some("busy"), "{error:?}");
     }
     assert_eq!(began.elapsed(), secs(1), "one attempt, not a queue of them");
     assert_eq!(source.begun(), 1);
@@ -33,11 +30,7 @@ async fn c2_a_hundred_callers_share_one_failure_and_nobody_queues_for_a_second()
 
 #[test]
 fn c2_callers_on_several_threads_share_one_exchange() {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(4)
-        .enable_all()
-        .build()
-        .unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
     let source = Source::default();
     let cell = TokenCell::new(source.clone());
     runtime.block_on(async {
@@ -55,10 +48,7 @@ async fn a2_a_late_401_of_an_old_token_does_not_refresh_twice() {
     let (cell, _) = cell(&source);
     let old = cell.get().await.unwrap();
     assert!(cell.reject(&old));
-    assert!(
-        !cell.reject(&old),
-        "a second request with it was refused too"
-    );
+    assert!(!cell.reject(&old), "a second request with it was refused too");
     assert_eq!(cell.get().await.unwrap().expose(), "token-2");
     assert!(!cell.reject(&old), "and a third, late");
     assert!(cell.can_replace(&old), "by the one that is there");
@@ -109,11 +99,7 @@ async fn a4_an_api_that_refuses_every_token_starts_no_storm() {
     for _ in 0..1000 {
         let token = cell.get().await.unwrap();
         let dropped = cell.reject(&token);
-        assert_eq!(
-            cell.can_replace(&token),
-            dropped,
-            "what stays is not replayed"
-        );
+        assert_eq!(cell.can_replace(&token), dropped, "what stays is not replayed");
         pass(Duration::from_millis(100)).await;
     }
     // 100 s: the first, five at once, then one every twenty seconds and further and further apart.
@@ -138,17 +124,12 @@ async fn a4_when_the_bucket_is_empty_the_token_stays_and_quiet_times_fill_it_aga
 #[tokio::test(start_paused = true)]
 async fn a4_a_refused_fixed_token_is_dropped_and_nothing_replaces_it() {
     let fixed = Token::new("fixed").unwrap();
-    let cell = TokenCell::builder(fixed)
-        .clock(TestClock::new().clock())
-        .build();
+    let cell = TokenCell::builder(fixed).clock(TestClock::new().clock()).build();
     let token = cell.get().await.unwrap();
     assert_eq!(token.expose(), "fixed");
     assert!(cell.reject(&token) && !cell.can_replace(&token));
     let error = error(cell.get().await);
-    assert!(
-        error.is_reauth_required() && error.to_string().contains("refused"),
-        "{error}"
-    );
+    assert!(error.is_reauth_required() && error.to_string().contains("refused"), "{error}");
     assert_eq!(cell.status().state, State::ReauthRequired);
 }
 

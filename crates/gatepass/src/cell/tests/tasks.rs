@@ -61,15 +61,9 @@ async fn c3_a_panicking_source_clears_the_slot_and_the_next_attempt_works() {
     source.then(Answer::Panic);
     let (cell, _) = cell(&source);
     let error = error(cell.get().await);
-    assert!(
-        error.is_transient() && error.to_string().contains("panicked"),
-        "{error}"
-    );
+    assert!(error.is_transient() && error.to_string().contains("panicked"), "{error}");
     assert!(!cell.status().exchanging);
-    assert!(
-        at_once(cell.get()).unwrap().is_err(),
-        "a panic is a failure like others (C8)"
-    );
+    assert!(at_once(cell.get()).unwrap().is_err(), "a panic is a failure like others (C8)");
     pass(secs(1)).await;
     assert_eq!(cell.get().await.unwrap().expose(), "token-2");
 }
@@ -102,24 +96,16 @@ fn c3_a_runtime_that_ends_fails_the_waiters_and_clears_the_slot() {
     assert!(has_joined.recv().unwrap());
     drop(ending);
     let error = error(staying.block_on(waiting).unwrap());
-    assert!(
-        error.is_transient() && error.to_string().contains("runtime"),
-        "{error}"
-    );
+    assert!(error.is_transient() && error.to_string().contains("runtime"), "{error}");
     assert!(!cell.status().exchanging);
     let token = staying.block_on(cell.get());
-    assert!(
-        token.is_ok(),
-        "it says nothing about the server, so the next may start at once: {token:?}"
-    );
+    assert!(token.is_ok(), "it says nothing about the server, so the next may start at once: {token:?}");
 }
 
 #[test]
 fn c3_a_handle_to_a_runtime_that_has_ended_is_an_error_and_not_a_hang() {
     let (ended, staying) = (runtime(), runtime());
-    let cell = TokenCell::builder(Source::default())
-        .runtime(ended.handle().clone())
-        .build();
+    let cell = TokenCell::builder(Source::default()).runtime(ended.handle().clone()).build();
     drop(ended);
     assert!(error(staying.block_on(cell.get())).is_transient());
     assert!(!cell.status().exchanging);
@@ -142,15 +128,9 @@ fn c3_the_exchange_runs_on_the_handle_it_was_given() {
 fn c3_without_a_runtime_the_error_says_what_to_do() {
     let cell = TokenCell::new(Source::default());
     let error = error(at_once(cell.get()).unwrap());
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("runtime(..)"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("runtime(..)"), "{error}");
     assert!(!cell.status().exchanging);
-    assert!(
-        runtime().block_on(cell.get()).is_ok(),
-        "it is not remembered"
-    );
+    assert!(runtime().block_on(cell.get()).is_ok(), "it is not remembered");
 }
 
 #[tokio::test(start_paused = true)]
@@ -202,10 +182,7 @@ async fn c3_a_subscriber_may_ask_the_cell_itself() {
         let joiner = tracing::info_span!("joiner").in_scope(|| at_once(cell.get()));
         assert!(joiner.is_none());
     });
-    assert!(
-        !journal.0.blocked.load(SeqCst),
-        "it was called under the cell's lock"
-    );
+    assert!(!journal.0.blocked.load(SeqCst), "it was called under the cell's lock");
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,20 +207,13 @@ async fn c12_after_the_last_handle_is_gone_the_exchange_in_flight_finishes() {
     assert!(at_once(cell.get()).is_none());
     drop(cell);
     assert_eq!(heard(&mut events).await.generation, 1);
-    assert!(
-        events.next().await.is_none(),
-        "then nothing of the cell lives on"
-    );
+    assert!(events.next().await.is_none(), "then nothing of the cell lives on");
     tokio::task::yield_now().await;
     assert_eq!(alive(), 0);
 }
 
 fn runtime() -> Runtime {
-    Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap()
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
 /// Writes down spans, their parents, links and events; and whether the cell's lock was held meanwhile.

@@ -4,15 +4,8 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn rfc8414_metadata_is_asked_for_in_order_until_one_place_has_it() {
-    for (place, expected) in [OAUTH_METADATA, OPENID_METADATA, OTHER_METADATA]
-        .into_iter()
-        .zip(1..)
-    {
-        for missing in [
-            answer(404, &metadata("https://other.example")),
-            answer(200, "<html>"),
-            answer(302, ""),
-        ] {
+    for (place, expected) in [OAUTH_METADATA, OPENID_METADATA, OTHER_METADATA].into_iter().zip(1..) {
+        for missing in [answer(404, &metadata("https://other.example")), answer(200, "<html>"), answer(302, "")] {
             let server = Server::new(move |seen| {
                 Ok(match seen.url.as_str() {
                     TOKEN_URL => answer(200, GOOD),
@@ -24,10 +17,7 @@ async fn rfc8414_metadata_is_asked_for_in_order_until_one_place_has_it() {
             assert_eq!(set.get_issuer(), Some(ISSUER));
             let mut urls = server.urls();
             assert_eq!(urls.pop().unwrap(), TOKEN_URL);
-            assert_eq!(
-                urls,
-                [OAUTH_METADATA, OPENID_METADATA, OTHER_METADATA][..expected]
-            );
+            assert_eq!(urls, [OAUTH_METADATA, OPENID_METADATA, OTHER_METADATA][..expected]);
         }
     }
 }
@@ -39,24 +29,17 @@ async fn rfc8414_metadata_is_fetched_once_and_without_the_clients_secret() {
     for _ in 0..3 {
         assert!(endpoint.exchange(None).await.is_ok());
     }
-    assert_eq!(
-        server.urls(),
-        [OAUTH_METADATA, TOKEN_URL, TOKEN_URL, TOKEN_URL]
-    );
+    assert_eq!(server.urls(), [OAUTH_METADATA, TOKEN_URL, TOKEN_URL, TOKEN_URL]);
     let first = &server.seen()[0];
     assert_eq!((&first.method, first.body.as_str()), (&Method::GET, ""));
     assert!(!first.headers.contains_key("authorization"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn rfc8414_an_issuer_that_is_not_the_one_asked_for_is_refused_before_anything_secret_is_sent()
-{
+async fn rfc8414_an_issuer_that_is_not_the_one_asked_for_is_refused_before_anything_secret_is_sent() {
     let server = Server::new(|_| Ok(answer(200, &metadata("https://evil.example"))));
     let error = exchange(&server, found()).await.unwrap_err();
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("evil.example"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("evil.example"), "{error}");
     assert_eq!(server.urls(), [OAUTH_METADATA]);
 
     let accepting = found().dangerous_accept_issuer("https://evil.example");
@@ -95,8 +78,7 @@ async fn f3_metadata_that_cannot_be_read_now_is_transient_and_nothing_else_is_as
 async fn c8_the_retry_after_of_the_metadata_reaches_the_error() {
     let server = Server::new(|_| {
         let mut busy = answer(503, "");
-        busy.headers_mut()
-            .insert("retry-after", http::HeaderValue::from_static("7"));
+        busy.headers_mut().insert("retry-after", http::HeaderValue::from_static("7"));
         Ok(busy)
     });
     let error = exchange(&server, found()).await.unwrap_err();
@@ -120,18 +102,9 @@ async fn f2_after_a_wrong_setting_the_metadata_is_read_again() {
     let endpoint = endpoint(&server, found(), ClientCredentials::new());
     assert!(endpoint.exchange(None).await.is_ok());
     *moved.lock().unwrap() = true;
-    assert!(
-        endpoint
-            .exchange(None)
-            .await
-            .unwrap_err()
-            .is_misconfigured()
-    );
+    assert!(endpoint.exchange(None).await.unwrap_err().is_misconfigured());
     assert!(endpoint.exchange(None).await.is_ok());
-    assert_eq!(
-        server.urls().last().unwrap(),
-        "https://auth.example.com/v2/token"
-    );
+    assert_eq!(server.urls().last().unwrap(), "https://auth.example.com/v2/token");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,10 +12,7 @@ async fn x4_a_redirect_is_not_followed() {
             Ok(redirect)
         });
         let error = exchange(&server, told()).await.unwrap_err();
-        assert!(
-            error.is_misconfigured() && error.to_string().contains("redirects"),
-            "{error}"
-        );
+        assert!(error.is_misconfigured() && error.to_string().contains("redirects"), "{error}");
         assert_eq!(server.urls(), [TOKEN_URL]);
     }
 }
@@ -42,10 +39,7 @@ async fn x4_an_answer_larger_than_the_cap_is_not_read_to_its_end() {
             endpoint = endpoint.max_answer(cap);
         }
         let error = endpoint.exchange(None).await.unwrap_err();
-        assert!(
-            error.is_transient() && error.to_string().contains("larger"),
-            "{error}"
-        );
+        assert!(error.is_transient() && error.to_string().contains("larger"), "{error}");
         assert!(*read.lock().unwrap() <= most + 65_536);
     }
 }
@@ -59,17 +53,13 @@ async fn x4_an_answer_in_pieces_is_put_together() {
     });
     let grant = ClientCredentials::new();
     let endpoint = TokenEndpoint::new(transport, told(), client(), grant).unwrap();
-    assert_eq!(
-        access_token(&endpoint.exchange(None).await.unwrap()),
-        "a-token"
-    );
+    assert_eq!(access_token(&endpoint.exchange(None).await.unwrap()), "a-token");
 }
 
 #[tokio::test(start_paused = true)]
 async fn x4_no_answer_in_time_is_transient() {
     for (timeout, seconds) in [(None, 10), (Some(Duration::from_secs(3)), 3)] {
-        let transport =
-            tower::service_fn(|_: Request<Body>| pending::<Result<Response<String>, BoxError>>());
+        let transport = tower::service_fn(|_: Request<Body>| pending::<Result<Response<String>, BoxError>>());
         let grant = ClientCredentials::new();
         let mut endpoint = TokenEndpoint::new(transport, told(), client(), grant).unwrap();
         if let Some(timeout) = timeout {
@@ -77,10 +67,7 @@ async fn x4_no_answer_in_time_is_transient() {
         }
         let began = tokio::time::Instant::now();
         let error = endpoint.exchange(None).await.unwrap_err();
-        assert!(
-            error.is_transient() && error.to_string().contains("within"),
-            "{error}"
-        );
+        assert!(error.is_transient() && error.to_string().contains("within"), "{error}");
         assert_eq!(began.elapsed(), Duration::from_secs(seconds));
     }
 }
@@ -109,28 +96,19 @@ async fn f3_a_connection_that_drops_is_transient_and_its_cause_is_kept() {
 async fn an_error_of_ours_from_the_transport_stays_what_it_is() {
     let server = Server::new(|_| Err(Error::misconfigured("no TLS in this build").into()));
     let error = exchange(&server, told()).await.unwrap_err();
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("no TLS"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("no TLS"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn x6_a_refresh_token_is_not_sent_to_another_server_nor_by_another_client() {
     for (set, says) in [
-        (
-            refresh_set().issuer("https://other.example"),
-            "another authorization server",
-        ),
+        (refresh_set().issuer("https://other.example"), "another authorization server"),
         (refresh_set().client_id("other-client"), "another client"),
     ] {
         let server = Server::tokens(200, GOOD);
         let endpoint = endpoint(&server, found(), RefreshToken::new());
         let error = endpoint.exchange(Some(&set)).await.unwrap_err();
-        assert!(
-            error.is_misconfigured() && error.to_string().contains(says),
-            "{error}"
-        );
+        assert!(error.is_misconfigured() && error.to_string().contains(says), "{error}");
         assert_eq!(server.urls(), [OAUTH_METADATA], "no token request");
     }
     let server = Server::tokens(200, GOOD);
@@ -146,10 +124,7 @@ async fn x6_a_told_token_endpoint_gets_a_refresh_token_of_an_issuer_only_under_i
     let told = AuthorizationServer::token_endpoint(TOKEN_URL);
     let unnamed = endpoint(&server, told.clone(), RefreshToken::new());
     let error = unnamed.exchange(Some(&set)).await.unwrap_err();
-    assert!(
-        error.is_misconfigured() && error.to_string().contains("named"),
-        "{error}"
-    );
+    assert!(error.is_misconfigured() && error.to_string().contains("named"), "{error}");
     assert!(server.urls().is_empty(), "no token request");
 
     let named = endpoint(&server, told.named(ISSUER), RefreshToken::new());
@@ -167,10 +142,7 @@ where
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         (self.0)().map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
 }

@@ -5,27 +5,13 @@ use crate::token::Expiry;
 
 fn read(status: u16, body: &str, refreshing: bool) -> Result<TokenSet, Error> {
     let (secret, refresh_token) = (Secret::new("cl1ent-s3cret"), Secret::new("r3fresh-t0ken"));
-    let asked = Asked {
-        spends_refresh_token: refreshing,
-        secrets: [Some(&secret), Some(&refresh_token)],
-    };
+    let asked = Asked { spends_refresh_token: refreshing, secrets: [Some(&secret), Some(&refresh_token)] };
     let status = StatusCode::from_u16(status).unwrap();
-    Answer {
-        status,
-        headers: &HeaderMap::new(),
-        body: body.as_bytes(),
-    }
-    .read(&asked)
+    Answer { status, headers: &HeaderMap::new(), body: body.as_bytes() }.read(&asked)
 }
 
 fn expires_in(written: &str) -> Expiry {
-    read(
-        200,
-        &format!(r#"{{"access_token":"a","expires_in":{written}}}"#),
-        false,
-    )
-    .unwrap()
-    .expiry
+    read(200, &format!(r#"{{"access_token":"a","expires_in":{written}}}"#), false).unwrap().expiry
 }
 
 #[test]
@@ -47,10 +33,7 @@ fn c10_expires_in_is_read_in_every_shape() {
     ] {
         assert_eq!(expires_in(written), expiry, "{written}");
     }
-    assert_eq!(
-        read(200, r#"{"access_token":"a"}"#, false).unwrap().expiry,
-        Expiry::Unknown
-    );
+    assert_eq!(read(200, r#"{"access_token":"a"}"#, false).unwrap().expiry, Expiry::Unknown);
 }
 
 #[test]
@@ -68,51 +51,29 @@ fn f3_torn_or_foreign_answers_are_transient() {
         (400, r#"{"error":"temporarily_unavailable"}"#),
     ] {
         let error = read(status, body, true).unwrap_err();
-        assert!(
-            error.is_transient() && !error.doubts_the_grant(),
-            "{status} {body}: {error:?}"
-        );
+        assert!(error.is_transient() && !error.doubts_the_grant(), "{status} {body}: {error:?}");
     }
 }
 
 #[test]
 fn f1_a_refused_refresh_token_asks_for_the_sign_in() {
-    for (status, code) in [
-        (400, "invalid_grant"),
-        (401, "invalid_grant"),
-        (400, "interaction_required"),
-        (200, "bad_refresh_token"),
-    ] {
-        let error = read(
-            status,
-            &format!(r#"{{"error":"{code}","error_description":"gone"}}"#),
-            true,
-        )
-        .unwrap_err();
+    for (status, code) in
+        [(400, "invalid_grant"), (401, "invalid_grant"), (400, "interaction_required"), (200, "bad_refresh_token")]
+    {
+        let error = read(status, &format!(r#"{{"error":"{code}","error_description":"gone"}}"#), true).unwrap_err();
         assert!(error.is_reauth_required(), "{error:?}");
         assert_eq!(error.code(), Some(code));
-        assert!(
-            error.to_string().contains("run the sign-in again")
-                && error.to_string().contains("gone"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("run the sign-in again") && error.to_string().contains("gone"), "{error}");
     }
 }
 
 #[test]
 fn f1_a_refusal_of_a_refresh_without_a_reason_is_doubted() {
-    for body in [
-        "",
-        "{}",
-        r#"{"error":"invalid_request"}"#,
-        r#"{"title":"Bad Request","status":400}"#,
-        r#"{"error":"odd"}"#,
-    ] {
+    for body in
+        ["", "{}", r#"{"error":"invalid_request"}"#, r#"{"title":"Bad Request","status":400}"#, r#"{"error":"odd"}"#]
+    {
         let error = read(400, body, true).unwrap_err();
-        assert!(
-            error.is_transient() && error.doubts_the_grant(),
-            "{body}: {error:?}"
-        );
+        assert!(error.is_transient() && error.doubts_the_grant(), "{body}: {error:?}");
     }
 }
 
@@ -131,10 +92,7 @@ fn f2_wrong_settings_say_which() {
         (400, "", "request"),
     ] {
         let error = read(status, body, false).unwrap_err();
-        assert!(
-            error.is_misconfigured() && error.to_string().contains(hint),
-            "{status} {body}: {error:?}"
-        );
+        assert!(error.is_misconfigured() && error.to_string().contains(hint), "{status} {body}: {error:?}");
     }
 }
 
@@ -143,10 +101,7 @@ fn x5_what_the_server_repeats_of_our_secrets_is_not_shown() {
     let body = r#"{"error":"invalid_grant","error_description":"r3fresh-t0ken of cl1ent-s3cret\r\nis gone"}"#;
     let error = read(400, body, true).unwrap_err();
     let shown = format!("{error} {error:?}");
-    assert!(
-        !shown.contains("r3fresh") && !shown.contains("s3cret") && !shown.contains('\n'),
-        "{shown}"
-    );
+    assert!(!shown.contains("r3fresh") && !shown.contains("s3cret") && !shown.contains('\n'), "{shown}");
 }
 
 #[test]
@@ -158,9 +113,7 @@ fn c6_an_empty_refresh_token_is_none() {
 #[test]
 fn rfc6749_13_unknown_members_are_ignored_and_long_tokens_taken() {
     let token = "t".repeat(64 * 1024);
-    let body = format!(
-        r#"{{"access_token":"{token}","token_type":"bearer","scope":["a","b"],"extra":{{"x":[1]}}}}"#
-    );
+    let body = format!(r#"{{"access_token":"{token}","token_type":"bearer","scope":["a","b"],"extra":{{"x":[1]}}}}"#);
     let set = read(200, &body, false).unwrap();
     assert_eq!(set.access_token.unwrap().expose().len(), token.len());
     assert_eq!(set.scope.as_deref(), Some("a b"));

@@ -7,9 +7,7 @@ use super::*;
 struct Once(String);
 
 fn once() -> Request<Once> {
-    Request::post(API)
-        .body(Once("the body".to_owned()))
-        .unwrap()
+    Request::post(API).body(Once("the body".to_owned())).unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -19,18 +17,9 @@ async fn a6_a_body_that_cannot_be_cloned_gets_its_response_and_the_next_request_
     let layer = BearerLayer::new(cell, api()).retry(RetryPolicy::never());
     let service = layer.layer(probe.with_body::<Once>());
     let response = service.clone().oneshot(once()).await.unwrap();
-    assert_eq!(
-        (
-            response.status().as_u16(),
-            response.headers().contains_key("x-original")
-        ),
-        (401, true)
-    );
+    assert_eq!((response.status().as_u16(), response.headers().contains_key("x-original")), (401, true));
     assert_eq!(service.oneshot(once()).await.unwrap().status(), 200);
-    assert_eq!(
-        (probe.tokens(), issued.load(SeqCst)),
-        (vec!["token-1".to_owned(), "token-2".to_owned()], 2)
-    );
+    assert_eq!((probe.tokens(), issued.load(SeqCst)), (vec!["token-1".to_owned(), "token-2".to_owned()], 2));
 }
 
 #[tokio::test(start_paused = true)]
@@ -41,11 +30,7 @@ async fn a6_a_function_clones_what_it_can() {
         let clone = |body: &Once| (body.0 != "a stream").then(|| Once(body.0.clone()));
         let layer = BearerLayer::new(cell, api()).retry(RetryPolicy::clone_body(clone));
         let request = Request::post(API).body(Once(text.to_owned())).unwrap();
-        let response = layer
-            .layer(probe.with_body())
-            .oneshot(request)
-            .await
-            .unwrap();
+        let response = layer.layer(probe.with_body()).oneshot(request).await.unwrap();
         assert_eq!(response.status() == 200, requests == 2);
         assert_eq!(probe.count(), requests);
     }
@@ -57,14 +42,8 @@ async fn a6_an_empty_body_is_sent_again_and_another_is_not() {
         let (cell, _) = cell();
         let probe = script(&[(401, &[])]);
         let layer = BearerLayer::new(cell, api()).retry(RetryPolicy::empty_bodies());
-        let request = Request::post(API)
-            .body(Full::<bytes::Bytes>::from(body))
-            .unwrap();
-        let response = layer
-            .layer(probe.with_body())
-            .oneshot(request)
-            .await
-            .unwrap();
+        let request = Request::post(API).body(Full::<bytes::Bytes>::from(body)).unwrap();
+        let response = layer.layer(probe.with_body()).oneshot(request).await.unwrap();
         assert_eq!(response.status() == 200, requests == 2);
         assert_eq!(probe.count(), requests);
     }
@@ -87,9 +66,7 @@ async fn a6_the_body_that_is_sent_again_is_whole() {
         }
     });
     let service = RetryLayer::new(RetryPolicy::new()).layer(service);
-    let request = Request::post(API)
-        .body(Full::from("the whole body"))
-        .unwrap();
+    let request = Request::post(API).body(Full::from("the whole body")).unwrap();
     assert_eq!(service.oneshot(request).await.unwrap().status(), 200);
     assert_eq!(*bodies.lock().unwrap(), ["the whole body"; 3]);
 }
@@ -106,20 +83,12 @@ async fn a_copy_for_the_next_attempt_has_everything_but_what_bearer_added() {
             let mut seen = seen.lock().unwrap();
             let code = if seen.is_empty() { 401 } else { 200 };
             let tag = parts.extensions.get::<Tag>().cloned();
-            seen.push((
-                parts.method,
-                parts.uri,
-                parts.version,
-                parts.headers["x-own"].clone(),
-                tag,
-            ));
+            seen.push((parts.method, parts.uri, parts.version, parts.headers["x-own"].clone(), tag));
             std::future::ready(Ok::<_, BoxError>(status(code)))
         }
     });
     let (cell, _) = cell();
-    let service = BearerLayer::new(cell, api())
-        .retry(RetryPolicy::new())
-        .layer(service);
+    let service = BearerLayer::new(cell, api()).retry(RetryPolicy::new()).layer(service);
     let request = Request::delete("https://api.example.com/v1?q=1")
         .version(http::Version::HTTP_2)
         .header("x-own", "kept")
@@ -130,8 +99,5 @@ async fn a_copy_for_the_next_attempt_has_everything_but_what_bearer_added() {
     assert_eq!(response.status(), 200);
     let seen = seen.lock().unwrap();
     assert_eq!(seen[0], seen[1]);
-    assert_eq!(
-        (&seen[1].0, seen[1].2, &seen[1].4),
-        (&Method::DELETE, http::Version::HTTP_2, &Some(Tag(7)))
-    );
+    assert_eq!((&seen[1].0, seen[1].2, &seen[1].4), (&Method::DELETE, http::Version::HTTP_2, &Some(Tag(7))));
 }

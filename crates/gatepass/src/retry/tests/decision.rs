@@ -10,12 +10,7 @@ use crate::clock;
 const JITTERS: [f64; 3] = [0.0, 0.5, 1.0];
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-    let pair = |&(name, value)| {
-        (
-            HeaderName::from_static(name),
-            HeaderValue::from_static(value),
-        )
-    };
+    let pair = |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
     pairs.iter().map(pair).collect()
 }
 
@@ -30,11 +25,7 @@ fn before(deadline: Deadline) -> Facts {
 }
 
 fn moment(jitter: f64) -> Moment {
-    Moment {
-        instant: clock::instant(),
-        wall: SystemTime::UNIX_EPOCH + secs(1_000_000_000),
-        jitter,
-    }
+    Moment { instant: clock::instant(), wall: SystemTime::UNIX_EPOCH + secs(1_000_000_000), jitter }
 }
 
 fn first(rules: &Rules, facts: Facts, status: u16, headers: &HeaderMap, jitter: f64) -> Decision {
@@ -109,25 +100,16 @@ async fn r1_never_early_and_the_jitter_comes_after() {
         (headers(&[("retry-after", "0")]), 0.0, 0.05),
         (headers(&[("retry-after", "3")]), 3.0, 0.3),
         (headers(&[("retry-after", "60")]), 60.0, 1.0),
+        (headers(&[("retry-after", "Sun, 09 Sep 2001 01:46:50 GMT")]), 10.0, 1.0),
         (
-            headers(&[("retry-after", "Sun, 09 Sep 2001 01:46:50 GMT")]),
-            10.0,
-            1.0,
-        ),
-        (
-            headers(&[
-                ("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),
-                ("date", "Sun, 06 Nov 1994 08:49:17 GMT"),
-            ]),
+            headers(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"), ("date", "Sun, 06 Nov 1994 08:49:17 GMT")]),
             20.0,
             1.0,
         ),
     ] {
-        let waits = JITTERS.map(|jitter| {
-            match first(&Rules::new(), facts(&Method::GET), 429, &headers, jitter) {
-                Decision::Retry { wait, .. } => wait.as_secs_f64(),
-                other => panic!("{headers:?}: {other:?}"),
-            }
+        let waits = JITTERS.map(|jitter| match first(&Rules::new(), facts(&Method::GET), 429, &headers, jitter) {
+            Decision::Retry { wait, .. } => wait.as_secs_f64(),
+            other => panic!("{headers:?}: {other:?}"),
         });
         let expected = JITTERS.map(|jitter| asked + spread * jitter);
         for (wait, expected) in waits.into_iter().zip(expected) {
@@ -138,20 +120,14 @@ async fn r1_never_early_and_the_jitter_comes_after() {
 
 #[tokio::test(start_paused = true)]
 async fn r1_without_retry_after_it_backs_off() {
-    let rules = Rules::new()
-        .max_retries(20)
-        .total_time(secs(10_000))
-        .longest_wait(secs(4));
+    let rules = Rules::new().max_retries(20).total_time(secs(10_000)).longest_wait(secs(4));
     let mut attempts = Attempts::start();
     for most in [0.5, 1.0, 2.0, 4.0, 4.0, 4.0] {
         let none = HeaderMap::new();
         let too_many = Outcome::Response(StatusCode::TOO_MANY_REQUESTS, &none);
         match attempts.next(&rules, facts(&Method::GET), too_many) {
             Decision::Retry { wait, .. } => {
-                assert!(
-                    (most / 2.0..=most).contains(&wait.as_secs_f64()),
-                    "{most}: {wait:?}"
-                );
+                assert!((most / 2.0..=most).contains(&wait.as_secs_f64()), "{most}: {wait:?}");
             }
             other => panic!("{other:?}"),
         }
@@ -160,18 +136,11 @@ async fn r1_without_retry_after_it_backs_off() {
 
 #[tokio::test(start_paused = true)]
 async fn r2_a_wait_beyond_the_cap_is_handed_back_with_what_was_asked() {
-    for (asked, seconds) in [
-        ("61", 61),
-        ("86400", 86_400),
-        ("99999999999999999999", RetryAfter::MAX.as_secs()),
-    ] {
+    for (asked, seconds) in [("61", 61), ("86400", 86_400), ("99999999999999999999", RetryAfter::MAX.as_secs())] {
         let headers = headers(&[("retry-after", asked)]);
         for status in [429, 503] {
             let decision = first(&Rules::new(), facts(&Method::GET), status, &headers, 0.0);
-            assert_eq!(
-                decision,
-                Decision::Return(Some(RetryAfter::new(secs(seconds))))
-            );
+            assert_eq!(decision, Decision::Return(Some(RetryAfter::new(secs(seconds)))));
         }
     }
     let patient = Rules::new().longest_wait(secs(90));
@@ -207,17 +176,10 @@ async fn r2_a_wait_beyond_the_earlier_of_total_time_and_deadline_is_handed_back(
     let past = before(Deadline::at(clock::instant()));
     tokio::time::advance(secs(1)).await;
     let none = HeaderMap::new();
-    assert_eq!(
-        first(&Rules::new(), past, 429, &none, 0.0),
-        Decision::Return(None)
-    );
+    assert_eq!(first(&Rules::new(), past, 429, &none, 0.0), Decision::Return(None));
     let refused = Outcome::TokenRefused { can_replay: true };
     let decision = Rules::new().decide(&Attempts::start(), past, refused, moment(0.0));
-    assert_eq!(
-        decision,
-        Decision::Return(None),
-        "nobody waits for it any more"
-    );
+    assert_eq!(decision, Decision::Return(None), "nobody waits for it any more");
 }
 
 #[tokio::test(start_paused = true)]
@@ -230,17 +192,11 @@ async fn r4_attempts_and_total_time_are_bounded() {
         let decision = attempts.next(&rules, get, too_many);
         assert!(matches!(decision, Decision::Retry { .. }));
     }
-    assert_eq!(
-        attempts.next(&rules, get, too_many),
-        Decision::Return(Some(RetryAfter::new(Duration::ZERO)))
-    );
+    assert_eq!(attempts.next(&rules, get, too_many), Decision::Return(Some(RetryAfter::new(Duration::ZERO))));
     let mut attempts = Attempts::start();
     tokio::time::advance(secs(121)).await;
     let decision = attempts.next(&rules, get, too_many);
-    assert!(
-        matches!(decision, Decision::Return(_)),
-        "two minutes in all"
-    );
+    assert!(matches!(decision, Decision::Return(_)), "two minutes in all");
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,19 +209,12 @@ async fn a1_one_replay_for_a_refused_token_counted_apart_from_retries() {
     let mut attempts = Attempts::start();
     assert_eq!(attempts.next(&rules, post, refused), Decision::Replay);
     let retry = attempts.next(&rules, post, too_many);
-    assert!(
-        matches!(retry, Decision::Retry { costs: false, .. }),
-        "{retry:?}"
-    );
+    assert!(matches!(retry, Decision::Retry { costs: false, .. }), "{retry:?}");
     assert_eq!(attempts.next(&rules, post, refused), Decision::Return(None));
 
     let mut attempts = Attempts::start();
     attempts.next(&rules, post, too_many);
-    assert_eq!(
-        attempts.next(&rules, post, refused),
-        Decision::Replay,
-        "and the other way round"
-    );
+    assert_eq!(attempts.next(&rules, post, refused), Decision::Replay, "and the other way round");
 
     let hopeless = Outcome::TokenRefused { can_replay: false };
     let decision = Attempts::start().next(&rules, post, hopeless);

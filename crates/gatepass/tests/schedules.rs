@@ -99,7 +99,7 @@ async fn exchange(world: Shared, current: Option<TokenSet>) -> Result<TokenSet, 
         None => {}
     }
     let mut world = world.lock().unwrap();
-    let spent = current.and_then(|set| Some(set.get_refresh_token()?.expose().to_owned()));
+    let spent = current.and_then(|set| Some(set.refresh_token.as_ref()?.expose().to_owned()));
     if !world.spent.insert(spent.clone()) {
         world.wrong.push(format!("{spent:?} was exchanged twice"));
     }

@@ -127,7 +127,7 @@ impl TokenSource for Source {
     async fn exchange(&self, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
         let number = self.0.begun.fetch_add(1, SeqCst) + 1;
         let _running = Running::begin(&self.0);
-        let spent = current.and_then(|set| set.get_refresh_token());
+        let spent = current.and_then(|set| set.refresh_token.as_ref());
         self.0.spent.lock().unwrap().push(spent.map(|token| token.expose().to_owned()));
         let answer = self.0.answers.lock().unwrap().pop_front();
         let takes = *self.0.takes.lock().unwrap();

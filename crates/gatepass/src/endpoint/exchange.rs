@@ -131,7 +131,7 @@ where
         let Some(current) = current else {
             return Ok(());
         };
-        match (issuer, current.get_issuer()) {
+        match (issuer, current.issuer.as_deref()) {
             (_, None) => {}
             (Some(own), Some(set)) if own == set => {}
             (Some(_), Some(_)) => {
@@ -147,7 +147,7 @@ where
                 )));
             }
         }
-        if current.get_client_id().is_some_and(|id| id != self.client.id()) {
+        if current.client_id.as_deref().is_some_and(|id| id != self.client.id()) {
             return Err(Error::misconfigured(
                 "the token set was issued to another client: configure that client, or sign in again with this one",
             ));

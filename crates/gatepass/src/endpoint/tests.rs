@@ -139,7 +139,7 @@ fn refresh_set() -> TokenSet {
 }
 
 fn access_token(set: &TokenSet) -> &str {
-    set.get_access_token().unwrap().expose()
+    set.access_token.as_ref().unwrap().expose()
 }
 
 #[tokio::test(start_paused = true)]
@@ -148,8 +148,8 @@ async fn the_token_request_is_a_form_with_the_client_in_the_header() {
     let grant = ClientCredentials::new().scope("read write").parameter("tenant", "a&b");
     let set = endpoint(&server, told(), grant).exchange(None).await.unwrap();
     assert_eq!(access_token(&set), "a-token");
-    assert_eq!(set.get_scope(), Some("read write"), "what was asked for was granted");
-    assert_eq!(set.get_client_id(), Some("my-client"));
+    assert_eq!(set.scope.as_deref(), Some("read write"), "what was asked for was granted");
+    assert_eq!(set.client_id.as_deref(), Some("my-client"));
     let [seen] = &server.seen()[..] else { panic!() };
     assert_eq!((&seen.method, seen.url.as_str()), (&Method::POST, TOKEN_URL));
     assert_eq!(seen.body, "grant_type=client_credentials&scope=read+write&tenant=a%26b");
@@ -185,7 +185,7 @@ async fn client_credentials_neither_present_nor_keep_a_refresh_token() {
     let server = Server::tokens(200, r#"{"access_token":"a","refresh_token":"should-not-be"}"#);
     let endpoint = endpoint(&server, told(), ClientCredentials::new());
     let set = endpoint.exchange(Some(&refresh_set())).await.unwrap();
-    assert!(set.get_refresh_token().is_none());
+    assert!(set.refresh_token.is_none());
     assert!(!server.seen()[0].body.contains("refresh"));
     assert!(endpoint.can_renew(&TokenSet::new("a")), "the grant is run again");
 }

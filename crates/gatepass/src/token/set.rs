@@ -14,16 +14,24 @@ use crate::{
 /// [`TokenSet::from_refresh_token`].
 #[derive(Clone)]
 #[must_use]
+#[non_exhaustive]
 pub struct TokenSet {
-    pub(crate) access_token: Option<Secret>,
-    pub(crate) token_type: Option<String>,
+    /// What is sent with requests.
+    pub access_token: Option<Secret>,
+    /// The type of the access token; none means `Bearer`.
+    pub token_type: Option<String>,
     pub(crate) expiry: Expiry,
     pub(crate) refresh_in: Option<Duration>,
-    pub(crate) scope: Option<String>,
-    pub(crate) refresh_token: Option<Secret>,
-    pub(crate) id_token: Option<Secret>,
-    pub(crate) issuer: Option<String>,
-    pub(crate) client_id: Option<String>,
+    /// The scopes that were granted, separated by spaces.
+    pub scope: Option<String>,
+    /// What the next access token is had for.
+    pub refresh_token: Option<Secret>,
+    /// The ID token (OpenID Connect), as it came.
+    pub id_token: Option<Secret>,
+    /// The authorization server that issued the set (X6).
+    pub issuer: Option<String>,
+    /// The client the set was issued to (X6).
+    pub client_id: Option<String>,
 }
 
 /// When an access token ends.
@@ -116,46 +124,17 @@ impl TokenSet {
         self
     }
 
-    /// The access token, if there is one.
-    pub fn get_access_token(&self) -> Option<&Secret> {
-        self.access_token.as_ref()
-    }
-
-    /// The refresh token, if there is one.
-    pub fn get_refresh_token(&self) -> Option<&Secret> {
-        self.refresh_token.as_ref()
-    }
-
-    /// The ID token, if there is one.
-    pub fn get_id_token(&self) -> Option<&Secret> {
-        self.id_token.as_ref()
-    }
-
-    /// The granted scopes, if they are known.
-    pub fn get_scope(&self) -> Option<&str> {
-        self.scope.as_deref()
-    }
-
-    /// When the access token ends, once a cell has received the set or when it was set.
-    pub fn get_expires_at(&self) -> Option<SystemTime> {
+    /// When the access token ends on the wall clock, once a cell has received the set or when it was set.
+    pub fn ends_at(&self) -> Option<SystemTime> {
         match self.expiry {
             Expiry::At { ends, .. } => Some(ends),
             Expiry::In(_) | Expiry::Unknown => None,
         }
     }
 
-    /// The authorization server that issued the set, if it is known.
-    pub fn get_issuer(&self) -> Option<&str> {
-        self.issuer.as_deref()
-    }
-
-    /// The client the set was issued to, if it is known.
-    pub fn get_client_id(&self) -> Option<&str> {
-        self.client_id.as_deref()
-    }
-
-    /// Turns "in an hour" into a time of day.
+    /// Turns "in an hour" into a time of day, and an empty refresh token into none (C6).
     pub(crate) fn arrive(&mut self, now: SystemTime) {
+        self.refresh_token.take_if(|token| token.is_empty());
         if let Expiry::In(lifetime) = self.expiry {
             self.expiry = Expiry::At { ends: clock::after(now, lifetime), lifetime: Some(lifetime) };
         }

@@ -145,7 +145,7 @@ impl Template {
         let mut text = Zeroizing::new(String::with_capacity(SCHEME.len() + token.expose().len()));
         text.push_str(SCHEME);
         text.push_str(token.expose());
-        Ok(Self { text, expires_at: set.get_expires_at(), scope: set.get_scope().map(Arc::from) })
+        Ok(Self { text, expires_at: set.ends_at(), scope: set.scope.as_deref().map(Arc::from) })
     }
 
     fn copy(&self, generation: u64, owner: Option<Weak<dyn Owner>>) -> Result<Token, Error> {

@@ -152,8 +152,8 @@ async fn c14_a_listener_hears_of_each_set_with_both_generations_and_why() {
     cell.get().await.unwrap();
     let cold = heard(&mut events).await;
     assert_eq!((cold.previous, cold.generation, cold.reason), (0, 1, Some(Reason::Cold)));
-    assert_eq!(cold.set.get_refresh_token().unwrap().expose(), "refresh-1");
-    assert!(cold.set.get_expires_at().is_some());
+    assert_eq!(cold.set.refresh_token.as_ref().unwrap().expose(), "refresh-1");
+    assert!(cold.set.ends_at().is_some());
 
     cell.put(TokenSet::new("put").expires_in(HOUR)).unwrap();
     let put = heard(&mut events).await;
@@ -181,7 +181,7 @@ async fn c14_a_listener_that_lags_gets_the_newest_set() {
     for _ in 0..4 {
         cell.refresh().await.unwrap();
     }
-    assert_eq!(events.next().await.unwrap().set.get_refresh_token().unwrap().expose(), "refresh-4");
+    assert_eq!(events.next().await.unwrap().set.refresh_token.as_ref().unwrap().expose(), "refresh-4");
     let late = cell.events();
     drop(cell);
     assert!(events.next().await.is_none());

@@ -22,7 +22,7 @@ async fn c6_an_answer_without_refresh_token_keeps_the_old_one_and_one_with_repla
     }
     let spent = [None, Some("first"), Some("first"), Some("first"), Some("second")];
     assert_eq!(source.spent(), spent.map(|token| token.map(str::to_owned)));
-    assert_eq!(heard(&mut events).await.set.get_scope(), Some("read"), "what was left out stays");
+    assert_eq!(heard(&mut events).await.set.scope.as_deref(), Some("read"), "what was left out stays");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,8 +139,12 @@ async fn c6_a_token_that_cannot_be_used_does_not_lose_the_refresh_token_it_came_
     for number in 1..=3 {
         assert!(cell.get().await.is_err());
         let kept = at_once(events.next()).unwrap().unwrap().set;
-        assert_eq!(kept.get_refresh_token().unwrap().expose(), format!("refresh-{number}"), "a listener keeps it, too");
-        assert!(kept.get_access_token().is_none());
+        assert_eq!(
+            kept.refresh_token.as_ref().unwrap().expose(),
+            format!("refresh-{number}"),
+            "a listener keeps it, too"
+        );
+        assert!(kept.access_token.is_none());
         pass(secs(30)).await;
     }
     assert_eq!(cell.get().await.unwrap().generation(), 1);

@@ -14,7 +14,7 @@ async fn rfc8414_metadata_is_asked_for_in_order_until_one_place_has_it() {
                 })
             });
             let set = exchange(&server, found()).await.unwrap();
-            assert_eq!(set.get_issuer(), Some(ISSUER));
+            assert_eq!(set.issuer.as_deref(), Some(ISSUER));
             let mut urls = server.urls();
             assert_eq!(urls.pop().unwrap(), TOKEN_URL);
             assert_eq!(urls, [OAUTH_METADATA, OPENID_METADATA, OTHER_METADATA][..expected]);
@@ -50,7 +50,7 @@ async fn rfc8414_an_issuer_that_is_not_the_one_asked_for_is_refused_before_anyth
         })
     });
     let set = exchange(&server, accepting).await.unwrap();
-    assert_eq!(set.get_issuer(), Some("https://evil.example"));
+    assert_eq!(set.issuer.as_deref(), Some("https://evil.example"));
 }
 
 #[tokio::test(start_paused = true)]

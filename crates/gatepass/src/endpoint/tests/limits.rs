@@ -129,7 +129,7 @@ async fn x6_a_told_token_endpoint_gets_a_refresh_token_of_an_issuer_only_under_i
 
     let named = endpoint(&server, told.named(ISSUER), RefreshToken::new());
     let issued = named.exchange(Some(&set)).await.unwrap();
-    assert_eq!(issued.get_issuer(), Some(ISSUER));
+    assert_eq!(issued.issuer.as_deref(), Some(ISSUER));
 }
 
 /// A body that comes as a function says.

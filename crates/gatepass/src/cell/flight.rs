@@ -10,28 +10,48 @@ use super::{
     ledger::{Ledger, Reason},
 };
 use crate::{
+    clock::Tick,
     error::Error,
     token::{Token, TokenSet},
 };
 
-type Outcome = Option<Result<Token, Error>>;
+/// Where an exchange stands.
+enum State {
+    UnderWay,
+    Done(Result<Token, Error>),
+    /// Another one took its place.
+    Overtaken,
+}
 
 /// An exchange under way, to wait for.
 #[derive(Clone)]
 pub(super) struct Flight {
-    outcome: watch::Receiver<Outcome>,
+    state: Arc<watch::Sender<State>>,
+    number: u64,
     /// The generation that was current when it started.
     generation: u64,
+    /// When its time-out should have ended it long ago. It has not if its runtime does not run: `block_on` once in a while.
+    overdue: Tick,
     /// Set once the lock is free: a subscriber is code of others.
     span: Arc<OnceLock<tracing::Span>>,
 }
 
 impl Flight {
-    /// What came of it. Cancel safe: whoever leaves changes nothing for the others.
-    pub(super) async fn outcome(mut self) -> Result<Token, Error> {
-        match self.outcome.wait_for(Option::is_some).await {
-            Ok(outcome) => outcome.clone().unwrap_or_else(|| Err(abandoned())),
-            Err(_) => Err(abandoned()),
+    pub(super) fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Whether nobody should wait for it any more: the next takes its place.
+    pub(super) fn is_overdue(&self, now: Tick) -> bool {
+        now >= self.overdue
+    }
+
+    /// What came of it; `None` when another one took its place. Cancel safe: whoever leaves changes nothing for the others.
+    pub(super) async fn outcome(self) -> Option<Result<Token, Error>> {
+        let mut state = self.state.subscribe();
+        match &*state.wait_for(|state| !matches!(state, State::UnderWay)).await.ok()? {
+            State::Done(outcome) => Some(outcome.clone()),
+            State::UnderWay | State::Overtaken => None,
         }
     }
 
@@ -45,14 +65,9 @@ impl Flight {
             tracing::Span::current().follows_from(span);
         }
     }
-
-    /// Waits until it is over, however it ends.
-    pub(super) async fn over(mut self) {
-        let _ = self.outcome.wait_for(Option::is_some).await;
-    }
 }
 
-/// Starts the exchange. There must be none: the caller holds the lock, and hands it over.
+/// Starts the exchange. There must be none, or one that is overdue: the caller holds the lock, and hands it over.
 ///
 /// # Errors
 /// Misconfigured, when there is no runtime to run it on.
@@ -67,13 +82,18 @@ pub(super) fn launch(inner: &Arc<Inner>, mut ledger: MutexGuard<'_, Ledger>, rea
         })?,
     };
     let generation = ledger.generation;
-    let (publish, outcome) = watch::channel(None);
-    let flight = Flight { outcome, generation, span: Arc::default() };
-    ledger.flight = Some(flight.clone());
+    let number = ledger.next_flight();
+    let overdue = inner.settings.clock.tick().plus(inner.settings.attempt_timeout.saturating_mul(2));
+    let state = Arc::new(watch::Sender::new(State::UnderWay));
+    let flight = Flight { state: state.clone(), number, overdue, generation, span: Arc::default() };
+    let overtaken = ledger.flight.replace(flight.clone());
     let current = ledger.set.clone();
     drop(ledger);
+    if let Some(overtaken) = overtaken {
+        overtaken.state.send_replace(State::Overtaken);
+    }
     // Made here, so that a runtime that never polls the task drops it too, and the slot is cleared all the same.
-    let landing = Landing { inner: inner.clone(), generation, publish, landed: false };
+    let landing = Landing { inner: inner.clone(), number, generation, state, landed: false };
     let span = tracing::info_span!(
         "token_exchange",
         cell = inner.settings.name.as_deref(),
@@ -102,22 +122,23 @@ async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reas
 /// Clears the slot, whatever happens to the task.
 struct Landing {
     inner: Arc<Inner>,
+    number: u64,
     /// The generation that was current when it started.
     generation: u64,
-    publish: watch::Sender<Outcome>,
+    state: Arc<watch::Sender<State>>,
     landed: bool,
 }
 
 impl Landing {
     fn land(mut self, result: Result<TokenSet, Error>, current: Option<&TokenSet>, reason: Reason) {
-        let outcome = self.inner.settle(self.generation, result, current, reason);
+        let outcome = self.inner.settle(self.number, self.generation, result, current, reason);
         self.landed = true;
-        self.inner.clear_slot();
+        self.inner.clear_slot(self.number);
         match &outcome {
             Ok(token) => tracing::debug!(generation = token.generation(), "token issued"),
             Err(error) => tracing::warn!(%error, code = error.code(), "no token"),
         }
-        self.publish.send_replace(Some(outcome));
+        self.state.send_replace(State::Done(outcome));
     }
 }
 
@@ -127,18 +148,18 @@ impl Drop for Landing {
             return;
         }
         let error = if std::thread::panicking() {
-            self.inner.crash(Error::transient(
+            self.inner.crash(self.number, Error::transient(
                 "the exchange panicked, in the token source or for want of the runtime's timers; its message is in the log",
             ))
         } else {
             // It says nothing about the server: the next may start at once.
             abandoned()
         };
-        self.inner.clear_slot();
-        self.publish.send_replace(Some(Err(error)));
+        self.inner.clear_slot(self.number);
+        self.state.send_replace(State::Done(Err(error)));
     }
 }
 
-fn abandoned() -> Error {
+pub(super) fn abandoned() -> Error {
     Error::transient("the exchange was abandoned: the runtime it ran on has ended")
 }

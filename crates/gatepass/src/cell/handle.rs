@@ -99,13 +99,13 @@ impl TokenCell {
     /// As for [`get`](Self::get).
     pub async fn refresh(&self) -> Result<Token, Error> {
         let flight = self.force()?;
-        flight.outcome().await
+        flight.outcome().await.unwrap_or_else(|| Err(flight::abandoned()))
     }
 
     fn force(&self) -> Result<Flight, Error> {
         let now = self.0.settings.clock.tick();
         let mut ledger = self.0.lock();
-        if let Some(flight) = &ledger.flight {
+        if let Some(flight) = ledger.to_join(now) {
             return Ok(flight.clone());
         }
         ledger.force(now)?;
@@ -148,7 +148,7 @@ impl TokenCell {
         loop {
             let flight = self.0.lock().flight.clone();
             match flight {
-                Some(flight) => flight.over().await,
+                Some(flight) => drop(flight.outcome().await),
                 None => return,
             }
         }
@@ -225,17 +225,18 @@ impl Waiter {
     /// What the exchange brought. If it failed, the token there is, while it lives (C7).
     pub(crate) async fn wait(self) -> Result<Token, Error> {
         let Self { cell, mut flight } = self;
-        // A second and a third time only when the token ended while this task was not running, or a set was put meanwhile.
+        // A second and a third time only when the token ended while this task was not running, a set was put meanwhile, or
+        // another exchange took the place of one whose runtime stopped running it.
         for _ in 0..3 {
             let started_at = flight.generation();
             match flight.outcome().await {
-                Err(error) if cell.generation() == started_at => {
+                Some(Err(error)) if cell.generation() == started_at => {
                     return cell.peek().ok_or(error);
                 }
-                Ok(token) if cell.peek().is_some_and(|living| living.generation() == token.generation()) => {
+                Some(Ok(token)) if cell.peek().is_some_and(|living| living.generation() == token.generation()) => {
                     return Ok(token);
                 }
-                Ok(_) | Err(_) => match cell.claim() {
+                _ => match cell.claim() {
                     Claim::Token(token) => return Ok(token),
                     Claim::Refused(error) => return Err(error),
                     Claim::Wait(next) => flight = next.flight,

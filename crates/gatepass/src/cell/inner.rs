@@ -79,6 +79,7 @@ impl Inner {
     /// Takes what an exchange brought: publishes it, tells listeners, says what the waiters get.
     pub(super) fn settle(
         &self,
+        number: u64,
         started_at: u64,
         result: Result<TokenSet, Error>,
         before: Option<&TokenSet>,
@@ -97,7 +98,7 @@ impl Inner {
         let Prepared { set, renewable, current } = match prepared {
             Ok(prepared) => prepared,
             Err(Unfit { error, rotated }) => {
-                let error = ledger.fail(error, now.tick);
+                let error = ledger.fail(number, error, now.tick);
                 if let Some(set) = rotated {
                     ledger.rescue(set.clone());
                     drop(ledger);
@@ -115,14 +116,15 @@ impl Inner {
     }
 
     /// Counts an exchange that panicked, which is a failure like others.
-    pub(super) fn crash(&self, error: Error) -> Error {
+    pub(super) fn crash(&self, number: u64, error: Error) -> Error {
         let now = self.settings.clock.tick();
-        self.lock().fail(error, now)
+        self.lock().fail(number, error, now)
     }
 
     /// Clears the slot, last of all: who waits until the cell has settled finds everything done.
-    pub(super) fn clear_slot(&self) {
-        self.lock().flight = None;
+    pub(super) fn clear_slot(&self, number: u64) {
+        let mut ledger = self.lock();
+        ledger.flight.take_if(|flight| flight.number() == number);
     }
 
     /// Replaces the set from outside.

@@ -18,6 +18,7 @@ pub(super) struct Ledger {
     pub(super) generation: u64,
     /// The one exchange that runs.
     pub(super) flight: Option<Flight>,
+    flights: u64,
     /// The last exchange, if it failed.
     pub(super) failure: Option<Failure>,
     /// The generation that was refused last.
@@ -75,6 +76,7 @@ impl Ledger {
             renewable: true,
             generation: 0,
             flight: None,
+            flights: 0,
             failure: None,
             refused: None,
             bucket: Bucket::full(now),
@@ -88,7 +90,7 @@ impl Ledger {
         };
         let quiet = reading.lasts;
         let held_off = self.failure.as_ref().and_then(|failure| failure.remaining(now, true));
-        match (reading.phase, &self.flight, held_off) {
+        match (reading.phase, self.to_join(now), held_off) {
             _ if !self.renewable => Step::Use { quiet },
             (Phase::Mandatory, Some(flight), _) => Step::Join(flight.clone()),
             (Phase::Mandatory | Phase::Advisory, None, Some(wait)) => Step::Use { quiet: quiet.min(wait) },
@@ -99,7 +101,7 @@ impl Ledger {
     }
 
     fn step_without(&self, expired: bool, now: Tick) -> Step {
-        if let Some(flight) = &self.flight {
+        if let Some(flight) = self.to_join(now) {
             return Step::Join(flight.clone());
         }
         if let Some(error) = self.held_off(now) {
@@ -154,6 +156,16 @@ impl Ledger {
         true
     }
 
+    /// The exchange that runs, unless its runtime has stopped running it.
+    pub(super) fn to_join(&self, now: Tick) -> Option<&Flight> {
+        self.flight.as_ref().filter(|flight| !flight.is_overdue(now))
+    }
+
+    pub(super) fn next_flight(&mut self) -> u64 {
+        self.flights += 1;
+        self.flights
+    }
+
     /// Whether no exchange helps any more, only a new set (F1).
     pub(super) fn is_dead(&self) -> bool {
         !self.renewable || self.failure.as_ref().is_some_and(|failure| failure.error.is_reauth_required())
@@ -161,7 +173,7 @@ impl Ledger {
 
     /// Whether a caller whose token was refused may find another one without one being there yet.
     pub(super) fn may_exchange(&self, now: Tick) -> bool {
-        self.flight.is_some() || (self.renewable && self.held_off(now).is_none())
+        self.to_join(now).is_some() || (self.renewable && self.held_off(now).is_none())
     }
 
     /// A set from outside: whatever went wrong before is over.
@@ -193,7 +205,11 @@ impl Ledger {
         self.set = Some(set);
     }
 
-    pub(super) fn fail(&mut self, error: Error, now: Tick) -> Error {
+    /// Remembers a failure; not that of an exchange whose place was taken, which says nothing about now.
+    pub(super) fn fail(&mut self, number: u64, error: Error, now: Tick) -> Error {
+        if number != self.flights {
+            return error;
+        }
         let failure = Failure::new(error, self.failure.as_ref(), now);
         let error = failure.error.clone();
         self.failure = Some(failure);

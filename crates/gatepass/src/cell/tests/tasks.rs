@@ -103,6 +103,32 @@ fn c3_a_runtime_that_ends_fails_the_waiters_and_clears_the_slot() {
 }
 
 #[test]
+fn c3_an_exchange_on_a_runtime_that_does_not_run_is_overtaken_and_its_waiters_with_it() {
+    let (parked, running) = (runtime(), runtime());
+    let source = Source::default();
+    let time = TestClock::new();
+    let cell = TokenCell::builder(source.clone()).clock(time.clock()).build();
+    parked.block_on(async { assert!(at_once(cell.get()).is_none()) });
+    running.block_on(async {
+        let waiter = tokio::spawn({
+            let cell = cell.clone();
+            async move { cell.get().await }
+        });
+        tokio::task::yield_now().await;
+        time.advance(secs(19));
+        assert!(at_once(cell.get()).is_none(), "it may still come");
+        assert_eq!(source.begun(), 0, "the first never ran");
+        time.advance(secs(1));
+        cell.get().await.unwrap();
+        assert_eq!(waiter.await.unwrap().unwrap().generation(), 1);
+    });
+    parked.block_on(cell.settled());
+    parked.block_on(tokio::task::yield_now());
+    assert_eq!(cell.status().generation, 1, "what comes too late is not published");
+    assert!(cell.status().last_error.is_none());
+}
+
+#[test]
 fn c3_a_handle_to_a_runtime_that_has_ended_is_an_error_and_not_a_hang() {
     let (ended, staying) = (runtime(), runtime());
     let cell = TokenCell::builder(Source::default()).runtime(ended.handle().clone()).build();

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! `OAUTH_ISSUER` may stand instead of `OAUTH_TOKEN_URL`; `OAUTH_CLIENT_AUTH` is `basic`, `post` or `none`; `OAUTH_SCOPES` are
-//! separated by spaces; with `OAUTH_REFRESH_TOKEN` the refresh grant is used. `--repeat N` makes N calls, one every
+//! separated by spaces; with `OAUTH_REFRESH_TOKEN` the refresh grant is used (if the server rotates it, it is spent: a program
+//! that goes on from there keeps what `cell.events()` tells). `--repeat N` makes N calls, one every
 //! `--every MS` milliseconds, and prints a summary. Ends non-zero when a call failed.
 
 mod common;
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
             println!("calls {calls}, failures {failures}, token requests {}", token_requests.load(Ordering::Relaxed));
         }
         if failures > 0 {
-            Err(format!("{failures} of the calls failed; what the API said is above").into())
+            Err(format!("{failures} of the calls failed; what was said is above").into())
         } else {
             Ok(())
         }

@@ -134,6 +134,34 @@ async fn f2_a_wrong_secret_is_named_and_remembered() {
 }
 
 #[tokio::test]
+async fn f2_a_transport_without_tls_is_named() {
+    let server = AuthorizationServer::issuer("https://127.0.0.1:1");
+    let client = ClientAuth::basic("client", "secret");
+    let endpoint = TokenEndpoint::new(http_client::<Body>(), server, client, ClientCredentials::new()).unwrap();
+    let error = gatepass::TokenCell::new(endpoint).get().await.unwrap_err();
+    assert!(error.is_misconfigured() && error.to_string().contains("TLS"), "{error}");
+}
+
+#[tokio::test]
+async fn x5_what_a_server_echoes_of_our_secrets_is_not_shown() {
+    let world = World::start().await;
+    let server = AuthorizationServer::token_endpoint(world.server.token_url());
+    let client = ClientAuth::basic("client", "s3cr3t+/=");
+    let grant = ClientCredentials::new().parameter("password", "hunter22");
+    assert!(!format!("{grant:?}").contains("hunter22"));
+    let endpoint = TokenEndpoint::new(http_client::<Body>(), server, client, grant).unwrap();
+    // As it is, form-encoded, within Basic, and of a parameter.
+    let echo = "s3cr3t+/= s3cr3t%2B%2F%3D Y2xpZW50OnMzY3IzdCUyQiUyRiUzRA== hunter22";
+    let body = format!(r#"{{"error":"invalid_client","error_description":"{echo}"}}"#);
+    world.server.fail_next(1, Failure::json(401, &body));
+    let shown = format!("{:?}", gatepass::TokenCell::new(endpoint).get().await.unwrap_err());
+    assert!(shown.contains("invalid_client"), "{shown}");
+    for part in ["s3cr3t", "Y2xp", "hunter"] {
+        assert!(!shown.contains(part), "{shown}");
+    }
+}
+
+#[tokio::test]
 async fn rfc8414_3_metadata_of_another_issuer_is_not_used() {
     let error = failure(|world| {
         world.server.oauth_metadata(Metadata::WrongIssuer("https://evil.example".to_owned()));

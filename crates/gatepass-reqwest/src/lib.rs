@@ -44,6 +44,7 @@ mod redirect;
 mod send;
 mod transport;
 
+pub use gatepass;
 pub use reqwest_middleware;
 
 pub use self::{

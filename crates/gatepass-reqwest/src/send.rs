@@ -17,14 +17,15 @@ impl Middleware for BearerMiddleware {
         }
         let facts = Facts::of(request.method(), request.headers(), extensions);
         let mut attempts = Attempts::start();
+        let mut replayed = false;
         loop {
             // What is sent is gone: the copy comes first (A6).
             let copy = self.retry_rules().and_then(|rules| Some((rules, request.try_clone()?)));
             let Some((rules, again)) = copy else {
                 let origin = request.url().clone();
-                return self.attempt(request, &origin, extensions, next).await;
+                return self.attempt(request, &origin, replayed, extensions, next).await;
             };
-            let mut result = self.attempt(request, again.url(), extensions, next.clone()).await;
+            let mut result = self.attempt(request, again.url(), replayed, extensions, next.clone()).await;
             let decision = match &result {
                 Ok(response) => {
                     let refused = response.extensions().get::<Refused>();
@@ -35,7 +36,7 @@ impl Middleware for BearerMiddleware {
                 Err(_) => return result,
             };
             match decision {
-                Decision::Replay => {}
+                Decision::Replay => replayed = true,
                 Decision::Retry { wait, .. } => {
                     // Lets go of the connection.
                     drop(result);
@@ -61,6 +62,7 @@ impl BearerMiddleware {
         &self,
         mut request: Request,
         origin: &Url,
+        replayed: bool,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
@@ -75,7 +77,8 @@ impl BearerMiddleware {
         if let Some(refused) = Refused::read(response.status(), response.headers(), &token)
             && is_same_origin(response.url(), origin)
         {
-            if refused.token_is_bad() && cell.reject(&token) {
+            // The second refusal is handed back, and costs nothing more (A4).
+            if refused.token_is_bad() && !replayed && cell.reject(&token) {
                 tracing::debug!(generation = token.generation(), "the token was refused and dropped");
             }
             response.extensions_mut().insert(refused);

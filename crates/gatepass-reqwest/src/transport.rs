@@ -1,5 +1,4 @@
 use std::{
-    error::Error as StdError,
     fmt,
     future::Future,
     pin::Pin,
@@ -68,7 +67,7 @@ impl Service<Request<Body>> for Transport {
     fn call(&mut self, request: Request<Body>) -> ResponseFuture {
         let request = request.map(Body::into_bytes);
         ResponseFuture(match reqwest::Request::try_from(request) {
-            Ok(request) => State::Sent { https: request.url().scheme() == "https", response: self.0.call(request) },
+            Ok(request) => State::Sent(self.0.call(request)),
             Err(error) => State::Failed(Some(error)),
         })
     }
@@ -89,7 +88,7 @@ impl fmt::Debug for Transport {
 pub struct ResponseFuture(State);
 
 enum State {
-    Sent { https: bool, response: <Client as Service<reqwest::Request>>::Future },
+    Sent(<Client as Service<reqwest::Request>>::Future),
     Failed(Option<reqwest::Error>),
 }
 
@@ -98,12 +97,9 @@ impl Future for ResponseFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            State::Sent { https, response } => {
-                let https = *https;
-                Pin::new(response).poll(cx).map_ok(Into::into).map_err(|error| explain(error, https))
-            }
+            State::Sent(response) => Pin::new(response).poll(cx).map_ok(Into::into).map_err(clean),
             State::Failed(error) => Poll::Ready(Err(match error.take() {
-                Some(error) => explain(error, false),
+                Some(error) => clean(error),
                 None => "polled after it was done".into(),
             })),
         }
@@ -116,52 +112,19 @@ impl fmt::Debug for ResponseFuture {
     }
 }
 
-fn explain(mut error: reqwest::Error, https: bool) -> BoxError {
+fn clean(mut error: reqwest::Error) -> BoxError {
     if let Some(url) = error.url_mut() {
         // Either may be a secret (X5). They can be taken out of every URL that has a host.
         let _ = url.set_username("");
         let _ = url.set_password(None);
         url.set_query(None);
     }
-    if https && lacks_tls(&error) {
-        let error = Error::misconfigured(
-            "https needs TLS, and this program was built without: turn on a TLS feature of reqwest, \
-             such as `rustls` or `native-tls`, in your Cargo.toml",
-        )
-        .with_source(error);
-        return error.into();
-    }
     error.into()
-}
-
-/// Whether an https URL came to a connector that knows http only. Its error has no public type, only a text.
-fn lacks_tls(error: &(dyn StdError + 'static)) -> bool {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if error.to_string().contains("scheme is not http") {
-            return true;
-        }
-        next = error.source();
-    }
-    false
 }
 
 #[cfg(test)]
 mod tests {
-    use hyper_util::client::legacy::connect::HttpConnector;
-
     use super::*;
-
-    #[tokio::test]
-    async fn an_https_url_at_a_connector_without_tls_is_told_from_other_errors() {
-        let mut connector = HttpConnector::new();
-        let mut connect = async |uri: &'static str| {
-            let uri = uri.parse().unwrap();
-            connector.call(uri).await.unwrap_err()
-        };
-        assert!(lacks_tls(&connect("https://127.0.0.1:1").await));
-        assert!(!lacks_tls(&connect("http://127.0.0.1:1").await));
-    }
 
     #[tokio::test]
     async fn x5_an_error_shows_no_secret_of_the_url() {

@@ -60,12 +60,25 @@ impl ClientAuth {
         &self.id
     }
 
-    /// The secret, to be kept out of what a server says back.
-    pub(crate) fn secret(&self) -> Option<&Secret> {
+    fn secret(&self) -> Option<&Secret> {
         match &self.method {
             Method::Basic { secret, .. } | Method::Post { secret } => Some(secret),
             Method::None => None,
         }
+    }
+
+    /// The secret in every spelling it is sent in, to be kept out of what a server says back.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        let Some(secret) = self.secret() else { return Vec::new() };
+        let encoded: String = form_urlencoded::byte_serialize(secret.expose().as_bytes()).collect();
+        let mut secrets = vec![secret.clone(), Secret::new(encoded)];
+        if let Method::Basic { encoded, .. } = self.method
+            && let Ok(value) = basic(&self.id, secret.expose(), encoded)
+            && let Ok(value) = value.to_str()
+        {
+            secrets.push(Secret::new(value.trim_start_matches("Basic ")));
+        }
+        secrets
     }
 
     /// # Errors

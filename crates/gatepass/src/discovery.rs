@@ -11,13 +11,15 @@
 //! Metadata is fetched inside the first exchange, and again after an exchange that failed because of a setting. Its `issuer`
 //! has to be the one that was asked for, to the letter (RFC 8414 section 3.3).
 
+use std::fmt;
+
 use http::Uri;
 use serde::Deserialize;
 
 use crate::{error::Error, origins::is_loopback};
 
 /// An authorization server. See the [module docs](crate::discovery).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use]
 pub struct AuthorizationServer {
     location: Location,
@@ -26,7 +28,7 @@ pub struct AuthorizationServer {
     accepted_issuer: Option<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Location {
     TokenEndpoint(String),
     Issuer(String),
@@ -90,7 +92,7 @@ impl AuthorizationServer {
             Location::Issuer(issuer) => {
                 let uri = self.safe("issuer", issuer)?;
                 if uri.query().is_some() {
-                    return Err(Error::misconfigured(format!("the issuer `{issuer}` has a query: an issuer has none")));
+                    return Err(Error::misconfigured("the issuer has a query: an issuer has none"));
                 }
                 Ok(())
             }
@@ -144,12 +146,12 @@ impl AuthorizationServer {
     }
 
     fn safe(&self, what: &str, url: &str) -> Result<Uri, Error> {
-        let shown: String = url.chars().filter(|c| !c.is_control()).take(200).collect();
-        let shown = shown.rsplit('@').next().unwrap_or_default();
+        let shown = shown(url);
+        let example = if what == "issuer" { "https://auth.example.com" } else { "https://auth.example.com/token" };
         let wrong = |why: &str| Error::misconfigured(format!("the {what} `{shown}` cannot be used: {why}"));
-        let uri: Uri = url.parse().map_err(|_| wrong("write a whole URL, like https://auth.example.com/token"))?;
+        let uri: Uri = url.parse().map_err(|_| wrong(&format!("write a whole URL, like {example}")))?;
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(wrong("write a whole URL, like https://auth.example.com/token"));
+            return Err(wrong(&format!("write a whole URL, like {example}")));
         };
         if url.contains('#') {
             return Err(wrong("it has a fragment (#)"));
@@ -163,6 +165,27 @@ impl AuthorizationServer {
             "http" => Err(wrong("plain http is for loopback addresses only; use https")),
             _ => Err(wrong("its scheme has to be https")),
         }
+    }
+}
+
+/// A URL fit to be shown: without what may be a password, in front of the host or in the query.
+fn shown(url: &str) -> String {
+    let url: String = url.chars().filter(|c| !c.is_control()).take(200).collect();
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    match url.split_once('@') {
+        Some((_, rest)) => rest.to_owned(),
+        None => url.to_owned(),
+    }
+}
+
+impl fmt::Debug for AuthorizationServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("AuthorizationServer");
+        match &self.location {
+            Location::TokenEndpoint(url) => debug.field("token_endpoint", &shown(url)).field("issuer", &self.named),
+            Location::Issuer(issuer) => debug.field("issuer", &shown(issuer)),
+        };
+        debug.finish_non_exhaustive()
     }
 }
 
@@ -238,6 +261,7 @@ mod tests {
             ("https://u:hunter2@auth.example.com/token", "user name"),
             ("ftp://auth.example.com/", "https"),
             ("https://auth example.com/", "whole"),
+            ("http://auth.example.com/token?key=hunter2", "https"),
         ] {
             let error = AuthorizationServer::token_endpoint(bad).check().unwrap_err();
             assert!(error.is_misconfigured() && error.to_string().contains(hint), "{bad}: {error}");

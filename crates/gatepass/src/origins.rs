@@ -14,7 +14,11 @@
 //! # Ok(()) }
 //! ```
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
 
 use http::{Uri, uri::Authority};
 
@@ -114,6 +118,9 @@ impl Origin {
         if !https && !scheme.eq_ignore_ascii_case("http") {
             return Err(wrong("its scheme has to be https"));
         }
+        if authority.host().contains('*') {
+            return Err(wrong("name each host: there are no wildcards"));
+        }
         if authority.host().is_empty() || !has_sound_port(authority) {
             return Err(wrong("write a host and, if needed, a port up to 65535"));
         }
@@ -137,7 +144,7 @@ impl Origin {
     fn is(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
         let (own_scheme, default_port) = scheme_of(self.https);
         port.unwrap_or(default_port) == self.port
-            && host.eq_ignore_ascii_case(&self.host)
+            && (host.eq_ignore_ascii_case(&self.host) || is_same_ipv6(host, &self.host))
             && scheme.eq_ignore_ascii_case(own_scheme)
     }
 }
@@ -152,6 +159,14 @@ fn scheme_of(https: bool) -> (&'static str, u16) {
 #[inline]
 fn has_sound_port(authority: &Authority) -> bool {
     authority.port_u16().is_some() || authority.as_str().ends_with(authority.host())
+}
+
+/// IPv6 addresses have many spellings.
+fn is_same_ipv6(one: &str, other: &str) -> bool {
+    fn parse(host: &str) -> Option<Ipv6Addr> {
+        host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
+    }
+    one.starts_with('[') && parse(one).is_some_and(|one| parse(other) == Some(one))
 }
 
 /// Whether a URL's host is this machine: a loopback address, or `localhost`.
@@ -218,6 +233,8 @@ mod tests {
             assert!(!contains(api, other), "{other}");
         }
         assert!(contains("http://[::1]:80", "http://[::1]/x"));
+        assert!(contains("https://[2001:db8::1]", "https://[2001:DB8:0:0:0:0:0:1]/x"));
+        assert!(!contains("https://[2001:db8::1]", "https://[2001:db8::2]/x"));
     }
 
     #[test]
@@ -246,6 +263,7 @@ mod tests {
             ("https://user:hunter2@api.example.com", "user name"),
             ("https://api.example.com:99999", "port"),
             ("https://api .example.com", "host"),
+            ("https://*.example.com", "wildcards"),
         ] {
             let error = Origins::new([bad]).unwrap_err().to_string();
             assert!(error.contains(hint), "{bad}: {error}");

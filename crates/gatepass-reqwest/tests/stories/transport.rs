@@ -5,6 +5,8 @@ use gatepass_reqwest::Transport;
 use gatepass_testkit::{AuthorizationServer as Server, Failure};
 use http::{HeaderValue, header};
 
+use super::provide_tls;
+
 async fn exchange(server: &Server, transport: Transport) -> Result<TokenSet, Error> {
     let client = ClientAuth::post("client", "secret");
     let at = AuthorizationServer::token_endpoint(server.token_url());
@@ -19,6 +21,7 @@ async fn fails(server: &Server, failure: Failure) -> Error {
 
 #[tokio::test]
 async fn x4_a_token_endpoint_that_redirects_is_not_followed_and_the_secret_stays() {
+    provide_tls();
     let (server, elsewhere) = (Server::start().await, Server::start().await);
     let to = HeaderValue::from_str(&elsewhere.token_url()).unwrap();
     let following = reqwest::redirect::Policy::limited(3);
@@ -37,6 +40,7 @@ async fn x4_a_token_endpoint_that_redirects_is_not_followed_and_the_secret_stays
 /// What the name of that constructor warns of.
 #[tokio::test]
 async fn x4_a_client_that_follows_redirects_gives_the_secret_away() {
+    provide_tls();
     let (server, elsewhere) = (Server::start().await, Server::start().await);
     let to = HeaderValue::from_str(&elsewhere.token_url()).unwrap();
     server.fail_next(1, Failure::status(307).header(header::LOCATION, to));
@@ -48,6 +52,7 @@ async fn x4_a_client_that_follows_redirects_gives_the_secret_away() {
 
 #[tokio::test]
 async fn x4_an_answer_of_ten_mebibytes_is_not_read_to_its_end() {
+    provide_tls();
     let server = Server::start().await;
     let error = fails(&server, Failure::oversize(200, 10 << 20)).await;
     assert!(error.is_transient() && error.to_string().contains("larger"), "{error}");
@@ -55,6 +60,7 @@ async fn x4_an_answer_of_ten_mebibytes_is_not_read_to_its_end() {
 
 #[tokio::test]
 async fn f3_what_is_no_answer_of_a_token_endpoint_is_transient() {
+    provide_tls();
     let server = Server::start().await;
     for failure in [
         Failure::dropped(),
@@ -81,6 +87,7 @@ async fn f3_what_is_no_answer_of_a_token_endpoint_is_transient() {
 /// Without TLS in the build, which the features of the whole build decide, the error says so and is not retried in vain.
 #[tokio::test]
 async fn f2_https_without_tls_is_misconfigured_and_says_what_to_turn_on() {
+    provide_tls();
     let endpoint = TokenEndpoint::new(
         Transport::new().unwrap(),
         AuthorizationServer::token_endpoint("https://127.0.0.1:1/token"),
@@ -94,6 +101,7 @@ async fn f2_https_without_tls_is_misconfigured_and_says_what_to_turn_on() {
 
 #[tokio::test]
 async fn discovery_works_over_it_too() {
+    provide_tls();
     let server = Server::start().await;
     let endpoint = TokenEndpoint::new(
         Transport::new().unwrap(),

@@ -9,7 +9,7 @@ use http::{Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::Refused;
+use super::{Refused, refused::is_replayed};
 use crate::{
     cell::{Claim, TokenCell, Waiter},
     error::{BoxError, Error},
@@ -42,6 +42,7 @@ pin_project! {
             #[pin]
             response: S::Future,
             token: Option<Token>,
+            replayed: bool,
         },
         /// Not sent yet; in a box, so that the common case stays small.
         Waiting {
@@ -68,12 +69,12 @@ where
 {
     #[inline]
     pub(super) fn untouched(response: S::Future) -> Self {
-        Self { state: State::Sent { response, token: None } }
+        Self { state: State::Sent { response, token: None, replayed: false } }
     }
 
     #[inline]
-    pub(super) fn sent(response: S::Future, token: Token) -> Self {
-        Self { state: State::Sent { response, token: Some(token) } }
+    pub(super) fn sent(response: S::Future, token: Token, replayed: bool) -> Self {
+        Self { state: State::Sent { response, token: Some(token), replayed } }
     }
 
     pub(super) fn waiting(waiter: Waiter, service: S, request: Request<B>) -> Self {
@@ -102,17 +103,17 @@ where
         let mut state = self.project().state;
         loop {
             match state.as_mut().project() {
-                StateProj::Sent { response, token } => {
+                StateProj::Sent { response, token, replayed } => {
                     // Looked at in place: to take the response out and put it back costs more than to look.
                     let mut result = ready!(response.poll(cx)).map_err(Into::into);
                     if let (Ok(response), Some(token)) = (&mut result, token) {
-                        Refused::heal(response, token);
+                        Refused::heal(response, token, *replayed);
                     }
                     return Poll::Ready(result);
                 }
                 StateProj::Waiting { waiting } => {
-                    let (response, token) = ready!(waiting.poll_send(cx))?;
-                    state.set(State::Sent { response, token: Some(token) });
+                    let (response, token, replayed) = ready!(waiting.poll_send(cx))?;
+                    state.set(State::Sent { response, token: Some(token), replayed });
                 }
                 StateProj::Refused { error } => {
                     let error = error.take().unwrap_or_else(|| Error::transient("polled after it was done"));
@@ -123,13 +124,16 @@ where
     }
 }
 
+/// What is on its way, with what, and whether for the second time.
+type Sent<F> = (F, Token, bool);
+
 impl<S, B> Waiting<S, B>
 where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
     /// Waits for the token, then for the service, then sends.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S::Future, Token), BoxError>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent<S::Future>, BoxError>> {
         let token = loop {
             if let Some(token) = &mut self.token {
                 ready!(token.as_mut().poll(cx))?;
@@ -150,7 +154,8 @@ where
             return Poll::Ready(Err(Error::transient("polled after it was done").into()));
         };
         request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-        Poll::Ready(Ok((self.service.call(request), token)))
+        let replayed = is_replayed(&request);
+        Poll::Ready(Ok((self.service.call(request), token, replayed)))
     }
 }
 

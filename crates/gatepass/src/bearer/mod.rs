@@ -52,4 +52,5 @@ mod service;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use self::refused::Replayed;
 pub use self::{future::ResponseFuture, layer::BearerLayer, refused::Refused, service::Bearer};

@@ -1,4 +1,4 @@
-use http::{Extensions, HeaderMap, HeaderName, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, Request, Response, StatusCode};
 
 use crate::{challenge::Challenges, token::Token};
 
@@ -8,6 +8,11 @@ static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// gRPC's `UNAUTHENTICATED`, sent as HTTP 200.
 const GRPC_UNAUTHENTICATED: &[u8] = b"16";
 
+/// In the extensions of a request that is sent again because its token was refused: a second refusal is handed back, and costs
+/// nothing more (A4).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replayed;
+
 /// Put into the extensions of a response that refused a token: why, and whether sending again may help.
 ///
 /// A 401 carries it, and a 403 that has challenges; no other response is touched (C1).
@@ -16,6 +21,11 @@ pub struct Refused {
     token: Token,
     challenges: Challenges,
     token_is_bad: bool,
+}
+
+#[inline]
+pub(super) fn is_replayed<B>(request: &Request<B>) -> bool {
+    request.extensions().get::<Replayed>().is_some()
 }
 
 impl Refused {
@@ -45,15 +55,15 @@ impl Refused {
 
     /// Drops a bad token from its cell, then marks the response.
     #[inline]
-    pub(super) fn heal<B>(response: &mut Response<B>, token: &Token) {
+    pub(super) fn heal<B>(response: &mut Response<B>, token: &Token, replayed: bool) {
         if let Some(refused) = Self::read(response.status(), response.headers(), token) {
-            refused.mark(response.extensions_mut());
+            refused.mark(response.extensions_mut(), replayed);
         }
     }
 
     #[cold]
-    fn mark(self, extensions: &mut Extensions) {
-        if self.token_is_bad && self.token.reject() {
+    fn mark(self, extensions: &mut Extensions, replayed: bool) {
+        if self.token_is_bad && !replayed && self.token.reject() {
             tracing::debug!(generation = self.token.generation(), "the token was refused and dropped");
         }
         extensions.insert(self);

@@ -10,6 +10,7 @@ use tower_service::Service;
 use super::{
     ResponseFuture,
     layer::{Cells, Config},
+    refused::is_replayed,
 };
 use crate::{
     cell::Claim,
@@ -54,6 +55,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if !self.config.serves(request.uri()) {
+            tracing::trace!("a request to another origin passes without a token");
             return ResponseFuture::untouched(self.inner.call(request));
         }
         // The caller's own Authorization stays, and with it whatever comes of it (A5).
@@ -75,7 +77,8 @@ where
         match claim {
             Claim::Token(token) => {
                 authorization.insert(token.header_value().clone());
-                ResponseFuture::sent(self.inner.call(request), token)
+                let replayed = is_replayed(&request);
+                ResponseFuture::sent(self.inner.call(request), token, replayed)
             }
             claim => self.send(request, claim),
         }
@@ -90,7 +93,8 @@ impl<S> Bearer<S> {
         match claim {
             Claim::Token(token) => {
                 request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-                ResponseFuture::sent(self.inner.call(request), token)
+                let replayed = is_replayed(&request);
+                ResponseFuture::sent(self.inner.call(request), token, replayed)
             }
             Claim::Wait(waiter) => ResponseFuture::waiting(waiter, self.let_go(), request),
             Claim::Refused(error) => self.refuse(error),

@@ -12,8 +12,8 @@ const LONGEST_WITH_TOKEN: Duration = Duration::from_secs(30);
 const LONGEST_WITHOUT: Duration = Duration::from_secs(2);
 /// The most of a token endpoint's Retry-After that is honoured (C8).
 const LONGEST_ASKED: Duration = Duration::from_secs(60);
-/// How long a wrong setting is remembered (F2).
-const MISCONFIGURED: Duration = Duration::from_secs(30);
+/// The longest a wrong setting is remembered (F2). At first briefly: it may be a gateway that answers for the server.
+const LONGEST_MISCONFIGURED: Duration = Duration::from_secs(30);
 
 /// A failed exchange and what it means for the next.
 #[derive(Clone, Debug)]
@@ -57,10 +57,11 @@ impl Failure {
             // Never early; what is added spreads a fleet that was told the same. "0" does not make a hot loop (C9).
             return asked.min(LONGEST_ASKED).mul_f64(1.0 + (1.0 - self.jitter) / 2.0).max(FIRST.mul_f64(self.jitter));
         }
-        if self.error.is_misconfigured() {
-            return MISCONFIGURED.mul_f64(self.jitter);
-        }
-        let longest = if token_lives { LONGEST_WITH_TOKEN } else { LONGEST_WITHOUT };
+        let longest = match token_lives {
+            _ if self.error.is_misconfigured() => LONGEST_MISCONFIGURED,
+            true => LONGEST_WITH_TOKEN,
+            false => LONGEST_WITHOUT,
+        };
         let doubled = FIRST.saturating_mul(1 << (self.streak - 1).min(10));
         doubled.min(longest).mul_f64(self.jitter)
     }
@@ -77,7 +78,7 @@ pub(super) struct Bucket {
 impl Bucket {
     const SIZE: u32 = 5;
     const INTERVAL: Duration = Duration::from_secs(10);
-    const LONGEST_INTERVAL: Duration = Duration::from_secs(300);
+    const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 
     pub(super) fn full(now: Tick) -> Self {
         Self { left: Self::SIZE, interval: Self::INTERVAL, filled: now }
@@ -97,6 +98,12 @@ impl Bucket {
             self.interval = (self.interval * 2).min(Self::LONGEST_INTERVAL);
         }
         Ok(())
+    }
+
+    /// How long until there is one again; `None` while there is.
+    pub(super) fn dry_for(&self, now: Tick) -> Option<Duration> {
+        let passed = now.since(self.filled);
+        (self.left == 0 && passed < self.interval).then(|| self.interval - passed)
     }
 
     fn fill(&mut self, now: Tick) {
@@ -167,6 +174,9 @@ mod tests {
     #[test]
     fn f2_a_wrong_setting_is_remembered_briefly() {
         let failure = failures(1, &Error::misconfigured("invalid_client"));
+        assert!(failure.remaining(at(0.7), false).is_some());
+        assert!(failure.remaining(at(1.0), false).is_none());
+        let failure = failures(9, &Error::misconfigured("invalid_client"));
         assert!(failure.remaining(at(22.0), false).is_some());
         assert!(failure.remaining(at(30.5), false).is_none());
     }

@@ -21,7 +21,7 @@ pub struct Issued {
     pub set: Arc<TokenSet>,
 }
 
-/// The sets a cell issues, as they come (C14). From [`TokenCell::events`](super::TokenCell::events).
+/// The newest set a cell has issued, each time there is a newer one (C14). From [`TokenCell::events`](super::TokenCell::events).
 ///
 /// A listener that falls behind skips to the newest set: with rotating refresh tokens it is the only one that counts.
 #[derive(Debug)]

@@ -1,6 +1,10 @@
 //! The one exchange that runs: a task that belongs to nobody (C3), and those who wait for it.
 
-use std::sync::{Arc, MutexGuard, OnceLock};
+use std::{
+    pin::pin,
+    sync::{Arc, MutexGuard, OnceLock},
+    time::Duration,
+};
 
 use tokio::{runtime::Handle, sync::watch};
 use tracing::{Instrument, instrument::WithSubscriber};
@@ -15,9 +19,14 @@ use crate::{
     token::{Token, TokenSet},
 };
 
+/// The longest that callers with a living token wait for an exchange.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Where an exchange stands.
 enum State {
     UnderWay,
+    /// Still under way, but who has a token need not wait for it.
+    Late,
     Done(Result<Token, Error>),
     /// Another one took its place.
     Overtaken,
@@ -30,6 +39,7 @@ pub(super) struct Flight {
     number: u64,
     /// The generation that was current when it started.
     generation: u64,
+    late: Tick,
     /// When its time-out should have ended it long ago. It has not if its runtime does not run: `block_on` once in a while.
     overdue: Tick,
     /// Set once the lock is free: a subscriber is code of others.
@@ -46,13 +56,30 @@ impl Flight {
         now >= self.overdue
     }
 
+    /// Whether callers with a living token do not wait for it any more.
+    pub(super) fn is_late(&self, now: Tick) -> bool {
+        // Either may be first: the clock is coarse.
+        now >= self.late || matches!(*self.state.borrow(), State::Late)
+    }
+
     /// What came of it; `None` when another one took its place. Cancel safe: whoever leaves changes nothing for the others.
     pub(super) async fn outcome(self) -> Option<Result<Token, Error>> {
         let mut state = self.state.subscribe();
-        match &*state.wait_for(|state| !matches!(state, State::UnderWay)).await.ok()? {
+        match &*state.wait_for(|state| !matches!(state, State::UnderWay | State::Late)).await.ok()? {
             State::Done(outcome) => Some(outcome.clone()),
-            State::UnderWay | State::Overtaken => None,
+            State::UnderWay | State::Late | State::Overtaken => None,
         }
+    }
+
+    /// Waits until it is late or over; whether it is late.
+    pub(super) async fn late(&self) -> bool {
+        let mut state = self.state.subscribe();
+        state.wait_for(|state| !matches!(state, State::UnderWay)).await.is_ok_and(|state| matches!(*state, State::Late))
+    }
+
+    /// Sends its waiters to ask again.
+    pub(super) fn overtake(self) {
+        self.state.send_replace(State::Overtaken);
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -71,7 +98,12 @@ impl Flight {
 ///
 /// # Errors
 /// Misconfigured, when there is no runtime to run it on.
-pub(super) fn launch(inner: &Arc<Inner>, mut ledger: MutexGuard<'_, Ledger>, reason: Reason) -> Result<Flight, Error> {
+pub(super) fn launch(
+    inner: &Arc<Inner>,
+    mut ledger: MutexGuard<'_, Ledger>,
+    reason: Reason,
+    token_lives: Option<Duration>,
+) -> Result<Flight, Error> {
     let runtime = match &inner.settings.runtime {
         Some(runtime) => runtime.clone(),
         None => Handle::try_current().map_err(|_| {
@@ -83,14 +115,17 @@ pub(super) fn launch(inner: &Arc<Inner>, mut ledger: MutexGuard<'_, Ledger>, rea
     };
     let generation = ledger.generation;
     let number = ledger.next_flight();
-    let overdue = inner.settings.clock.tick().plus(inner.settings.attempt_timeout.saturating_mul(2));
+    let now = inner.settings.clock.tick();
+    let overdue = now.plus(inner.settings.attempt_timeout.saturating_mul(2));
+    let patience = token_lives.map_or(PATIENCE, |lives| PATIENCE.min(lives / 2));
+    let late = now.plus(patience);
     let state = Arc::new(watch::Sender::new(State::UnderWay));
-    let flight = Flight { state: state.clone(), number, overdue, generation, span: Arc::default() };
+    let flight = Flight { state: state.clone(), number, late, overdue, generation, span: Arc::default() };
     let overtaken = ledger.flight.replace(flight.clone());
     let current = ledger.set.clone();
     drop(ledger);
     if let Some(overtaken) = overtaken {
-        overtaken.state.send_replace(State::Overtaken);
+        overtaken.overtake();
     }
     // Made here, so that a runtime that never polls the task drops it too, and the slot is cleared all the same.
     let landing = Landing { inner: inner.clone(), number, generation, state, landed: false };
@@ -101,21 +136,35 @@ pub(super) fn launch(inner: &Arc<Inner>, mut ledger: MutexGuard<'_, Ledger>, rea
         generation
     );
     let span = flight.span.get_or_init(|| span).clone();
-    runtime.spawn(exchange(landing, current, reason).instrument(span).with_current_subscriber());
+    runtime.spawn(exchange(landing, current, reason, patience).instrument(span).with_current_subscriber());
     Ok(flight)
 }
 
-async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reason) {
+async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reason, patience: Duration) {
     let inner = landing.inner.clone();
     let attempt = inner.source.exchange(current.as_deref());
-    let result = match tokio::time::timeout(inner.settings.attempt_timeout, attempt).await {
+    let mut attempt = pin!(tokio::time::timeout(inner.settings.attempt_timeout, attempt));
+    let result = match tokio::time::timeout(patience, &mut attempt).await {
+        Ok(result) => result,
+        Err(_) => {
+            landing.state.send_if_modified(|state| {
+                let late = matches!(state, State::UnderWay);
+                if late {
+                    *state = State::Late;
+                }
+                late
+            });
+            attempt.await
+        }
+    };
+    let result = match result {
         Ok(result) => result,
         Err(_) => Err(Error::transient(format!(
             "no token within {:?}: the token source took too long",
             inner.settings.attempt_timeout
         ))),
     };
-    // Where a store is told, before anybody uses the set (C5).
+    // From here on the set is used: what has to be durable first belongs before this.
     landing.land(result, current.as_deref(), reason);
 }
 

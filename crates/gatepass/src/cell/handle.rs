@@ -109,7 +109,7 @@ impl TokenCell {
             return Ok(flight.clone());
         }
         ledger.force(now)?;
-        flight::launch(&self.0, ledger, Reason::Forced)
+        flight::launch(&self.0, ledger, Reason::Forced, None)
     }
 
     /// How the cell stands, for health pages. Reads only; takes the lock for a moment.
@@ -134,6 +134,7 @@ impl TokenCell {
             remaining: reading.and_then(|reading| reading.remaining),
             exchanging: ledger.flight.is_some(),
             last_error: failure.map(|failure| failure.error.clone()),
+            refusals_ignored_for: ledger.refusals_ignored_for(now.tick),
             next_attempt_in: failure
                 .filter(|_| !dead)
                 .and_then(|failure| failure.remaining(now.tick, reading.is_some())),
@@ -154,7 +155,8 @@ impl TokenCell {
         }
     }
 
-    /// Each set that is issued from now on, to be persisted or shown (C14).
+    /// The sets that are issued from now on, to be persisted or shown (C14): with a refresh token that rotates, whoever wants to
+    /// start again from where this left off keeps the newest.
     pub fn events(&self) -> Events {
         Events::new(self.0.issued.subscribe())
     }
@@ -186,6 +188,7 @@ impl TokenCell {
         let ledger = self.0.lock();
         let current = self.0.current.load_full();
         let reading = current.as_ref().map(|current| current.read(now));
+        let remaining = reading.and_then(|reading| reading.remaining);
         let step = ledger.step(reading, now.tick);
         match (step, current) {
             (Step::Use { quiet }, Some(current)) => {
@@ -194,7 +197,7 @@ impl TokenCell {
             }
             (Step::StartAndUse { quiet }, Some(current)) => {
                 current.keep_quiet(tick, quiet);
-                if let Err(error) = flight::launch(&self.0, ledger, Reason::Advisory) {
+                if let Err(error) = flight::launch(&self.0, ledger, Reason::Advisory, remaining) {
                     tracing::warn!(%error, "the token is due, and could not be renewed in the background");
                 }
                 Claim::Token(current.token().clone())
@@ -205,7 +208,7 @@ impl TokenCell {
                 Claim::Wait(Waiter { cell: self.clone(), flight })
             }
             (Step::Refuse(error), _) => Claim::Refused(error),
-            (Step::Start(reason), _) => match flight::launch(&self.0, ledger, reason) {
+            (Step::Start(reason), _) => match flight::launch(&self.0, ledger, reason, remaining) {
                 Ok(flight) => Claim::Wait(Waiter { cell: self.clone(), flight }),
                 Err(error) => self.0.living().map_or(Claim::Refused(error), Claim::Token),
             },
@@ -222,13 +225,18 @@ impl Waiter {
         &self.cell
     }
 
-    /// What the exchange brought. If it failed, the token there is, while it lives (C7).
+    /// What the exchange brought. If it failed or takes long, the token there is, while it lives (C7).
     pub(crate) async fn wait(self) -> Result<Token, Error> {
         let Self { cell, mut flight } = self;
         // A second and a third time only when the token ended while this task was not running, a set was put meanwhile, or
         // another exchange took the place of one whose runtime stopped running it.
         for _ in 0..3 {
             let started_at = flight.generation();
+            if flight.late().await
+                && let Some(living) = cell.peek()
+            {
+                return Ok(living);
+            }
             match flight.outcome().await {
                 Some(Err(error)) if cell.generation() == started_at => {
                     return cell.peek().ok_or(error);
@@ -243,7 +251,7 @@ impl Waiter {
                 },
             }
         }
-        Err(Error::transient("tokens end before they can be used: they live too short"))
+        Err(Error::transient("no token: each that came had ended or was replaced before it could be used; ask again"))
     }
 }
 

@@ -99,6 +99,7 @@ impl Inner {
             Ok(prepared) => prepared,
             Err(Unfit { error, rotated }) => {
                 let error = ledger.fail(number, error, now.tick);
+                let error = ledger.held_off(now.tick).unwrap_or(error);
                 if let Some(set) = rotated {
                     ledger.rescue(set.clone());
                     drop(ledger);
@@ -136,6 +137,9 @@ impl Inner {
         set.arrive(now.wall);
         let set = Arc::new(set);
         let renewable = self.source.can_renew(&set);
+        if set.access_token.is_none() && set.refresh_token.is_none() {
+            return Err(Error::misconfigured("the token set has neither an access token nor a refresh token"));
+        }
         let mut ledger = self.lock();
         let previous = ledger.generation;
         let current = match set.access_token {
@@ -144,7 +148,11 @@ impl Inner {
         };
         let generation = ledger.replace(set.clone(), renewable, now.tick);
         self.current.store(current);
+        let overtaken = ledger.flight.take();
         drop(ledger);
+        if let Some(overtaken) = overtaken {
+            overtaken.overtake();
+        }
         self.announce(Issued { previous, generation, reason: None, set });
         Ok(())
     }
@@ -222,6 +230,15 @@ impl Owner for Inner {
         let dropped = is_current && ledger.refuse(generation, now);
         if dropped {
             self.current.store(None);
+        }
+        let warns = is_current && !dropped && ledger.warns(now);
+        drop(ledger);
+        if warns {
+            tracing::warn!(
+                cell = self.settings.name.as_deref(),
+                "refused tokens follow each other too fast: the one that was refused stays for now. \
+                 Does a part of the API answer 401 to good tokens?"
+            );
         }
         dropped
     }

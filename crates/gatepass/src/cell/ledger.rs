@@ -23,6 +23,8 @@ pub(super) struct Ledger {
     pub(super) failure: Option<Failure>,
     /// The generation that was refused last.
     refused: Option<u64>,
+    /// Whether it was said that refused tokens stay.
+    warned: bool,
     bucket: Bucket,
 }
 
@@ -79,6 +81,7 @@ impl Ledger {
             flights: 0,
             failure: None,
             refused: None,
+            warned: false,
             bucket: Bucket::full(now),
         }
     }
@@ -92,11 +95,11 @@ impl Ledger {
         let held_off = self.failure.as_ref().and_then(|failure| failure.remaining(now, true));
         match (reading.phase, self.to_join(now), held_off) {
             _ if !self.renewable => Step::Use { quiet },
-            (Phase::Mandatory, Some(flight), _) => Step::Join(flight.clone()),
+            (Phase::Mandatory, Some(flight), _) if !flight.is_late(now) => Step::Join(flight.clone()),
             (Phase::Mandatory | Phase::Advisory, None, Some(wait)) => Step::Use { quiet: quiet.min(wait) },
             (Phase::Mandatory, None, None) => Step::Start(Reason::Mandatory),
             (Phase::Advisory, None, None) => Step::StartAndUse { quiet },
-            (Phase::Fresh | Phase::Advisory | Phase::Expired, ..) => Step::Use { quiet },
+            _ => Step::Use { quiet },
         }
     }
 
@@ -120,7 +123,7 @@ impl Ledger {
     }
 
     /// The error that callers without a token get at once (C8), with how long it will be so.
-    fn held_off(&self, now: Tick) -> Option<Error> {
+    pub(super) fn held_off(&self, now: Tick) -> Option<Error> {
         let failure = self.failure.as_ref()?;
         let wait = failure.remaining(now, false)?;
         let error = failure.error.clone();
@@ -152,6 +155,7 @@ impl Ledger {
         if generation != self.generation || same_again || self.bucket.take(now).is_err() {
             return false;
         }
+        self.warned = false;
         self.refused = Some(generation);
         true
     }
@@ -164,6 +168,15 @@ impl Ledger {
     pub(super) fn next_flight(&mut self) -> u64 {
         self.flights += 1;
         self.flights
+    }
+
+    pub(super) fn refusals_ignored_for(&self, now: Tick) -> Option<Duration> {
+        self.bucket.dry_for(now)
+    }
+
+    /// Whether to say that a refused token stays: once, until one is dropped again.
+    pub(super) fn warns(&mut self, now: Tick) -> bool {
+        self.bucket.dry_for(now).is_some() && !std::mem::replace(&mut self.warned, true)
     }
 
     /// Whether no exchange helps any more, only a new set (F1).
@@ -179,6 +192,8 @@ impl Ledger {
     /// A set from outside: whatever went wrong before is over.
     pub(super) fn replace(&mut self, set: Arc<TokenSet>, renewable: bool, now: Tick) -> u64 {
         self.bucket = Bucket::full(now);
+        // What is under way counts no more.
+        self.flights += 1;
         self.renewable = renewable;
         self.generation += 1;
         self.set = Some(set);
@@ -200,7 +215,7 @@ impl Ledger {
         }
     }
 
-    /// The refresh token of a set whose access token cannot be used. What it replaced may be spent (C5, C6).
+    /// The refresh token of a set whose access token cannot be used. What it replaced may be spent (C6).
     pub(super) fn rescue(&mut self, set: Arc<TokenSet>) {
         self.set = Some(set);
     }

@@ -25,7 +25,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! When the token is renewed, in what order and how often: rules C1 to C12 of the design, in short
+//! When the token is renewed, in what order and how often, in short (rules C1 to C12):
 //!
 //! | the token | callers |
 //! |---|---|

@@ -22,6 +22,8 @@ pub struct Status {
     pub exchanging: bool,
     /// Why the last exchange failed, until one succeeds.
     pub last_error: Option<Error>,
+    /// How long a refused token is kept, since refusals followed each other too fast (A4); `None` while refusals heal.
+    pub refusals_ignored_for: Option<Duration>,
     /// How long the next exchange is held off after a failure; `None` when it is not, or when only a new set helps.
     pub next_attempt_in: Option<Duration>,
 }

@@ -50,8 +50,6 @@ struct Told {
     otherwise: Mutex<Option<Error>>,
     takes: Mutex<Duration>,
     begun: AtomicUsize,
-    running: AtomicUsize,
-    most_at_once: AtomicUsize,
     spent: Mutex<Vec<Option<String>>>,
     fixed: bool,
 }
@@ -96,37 +94,15 @@ impl Source {
         self.0.begun.load(SeqCst)
     }
 
-    fn most_at_once(&self) -> usize {
-        self.0.most_at_once.load(SeqCst)
-    }
-
     /// The refresh tokens that were presented.
     fn spent(&self) -> Vec<Option<String>> {
         self.0.spent.lock().unwrap().clone()
     }
 }
 
-/// Counts an exchange as running until it ends or is dropped.
-struct Running<'a>(&'a Told);
-
-impl<'a> Running<'a> {
-    fn begin(told: &'a Told) -> Self {
-        let running = told.running.fetch_add(1, SeqCst) + 1;
-        told.most_at_once.fetch_max(running, SeqCst);
-        Self(told)
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.running.fetch_sub(1, SeqCst);
-    }
-}
-
 impl TokenSource for Source {
     async fn exchange(&self, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
         let number = self.0.begun.fetch_add(1, SeqCst) + 1;
-        let _running = Running::begin(&self.0);
         let spent = current.and_then(|set| set.refresh_token.as_ref());
         self.0.spent.lock().unwrap().push(spent.map(|token| token.expose().to_owned()));
         let answer = self.0.answers.lock().unwrap().pop_front();

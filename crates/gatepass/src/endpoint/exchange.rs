@@ -75,8 +75,7 @@ where
     async fn exchange(&self, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
         let result = self.run(current).await;
         if result.as_ref().is_err_and(Error::is_misconfigured) {
-            // The server may have moved: look again next time.
-            *self.lock_found() = None;
+            self.forget();
         }
         result
     }
@@ -114,11 +113,10 @@ where
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let request = request(Method::POST, &url, headers, Body::new(form.encode()))?;
-        let received = self.transport.call(request, "token endpoint").await?;
-        let asked = Asked {
-            spends_refresh_token: self.grant.spends_refresh_token(),
-            secrets: [self.client.secret(), current.and_then(|set| set.refresh_token.as_ref())],
-        };
+        let received = self.transport.call(request, "token endpoint").await.inspect_err(|_| self.forget())?;
+        let mut secrets = self.client.secrets();
+        secrets.extend(form.secrets().cloned());
+        let asked = Asked { spends_refresh_token: self.grant.spends_refresh_token(), secrets: &secrets };
         let answer = Answer { status: received.status, headers: &received.headers, body: &received.body };
         let mut set = self.grant.accept(answer.read(&asked)?);
         set.issuer = issuer;
@@ -193,6 +191,11 @@ where
 }
 
 impl<S, G> TokenEndpoint<S, G> {
+    /// The server may have moved: looks again next time.
+    fn forget(&self) {
+        *self.lock_found() = None;
+    }
+
     fn lock_found(&self) -> std::sync::MutexGuard<'_, Option<Found>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -59,12 +59,23 @@ impl<S> Transport<S> {
             Ok(Err(error)) if error.is::<LengthLimitError>() => {
                 Err(Error::transient(format!("the answer of the {what} is larger than {} bytes", self.max_answer)))
             }
-            // A transport may say itself what went wrong: that it cannot do https, for example.
+            // A transport may say itself what went wrong.
             Ok(Err(error)) => Err(match error.downcast::<Error>() {
                 Ok(error) => *error,
+                Err(error) if lacks_tls(&*error) => Error::misconfigured(
+                    "the transport cannot do https: give it a connector with TLS, such as hyper-rustls', or turn on a TLS \
+                     feature of reqwest",
+                )
+                .with_source(error),
                 Err(error) => Error::transient(format!("no answer from the {what}")).with_source(error),
             }),
             Err(_) => Err(Error::transient(format!("no answer from the {what} within {:?}", self.timeout))),
         }
     }
+}
+
+/// Whether an https URL came to a connector that knows http only. Its error has no public type, only a text.
+fn lacks_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut chain = std::iter::successors(Some(error), |error| error.source());
+    chain.any(|error| error.to_string().contains("scheme is not http"))
 }

@@ -23,8 +23,8 @@ pub(crate) struct Answer<'a> {
 /// What was asked, as far as it decides what the answer means.
 pub(crate) struct Asked<'a> {
     pub(crate) spends_refresh_token: bool,
-    /// What was sent and must not be repeated in an error.
-    pub(crate) secrets: [Option<&'a Secret>; 2],
+    /// What was sent and must not be repeated in an error, in every spelling it was sent in.
+    pub(crate) secrets: &'a [Secret],
 }
 
 impl Answer<'_> {
@@ -100,9 +100,10 @@ impl Answer<'_> {
             (_, Some(code)) if refreshing && is_refusal(code) => refused(),
             (_, Some("invalid_request")) if !refreshing => wrong("the token endpoint did not accept the request"),
             // A refusal that does not say why; it counts as one when it repeats (F1).
-            (400, _) if refreshing => {
-                Error::transient(format!("the refresh was refused without a reason ({said})")).doubting_the_grant()
-            }
+            (400, _) if refreshing => Error::transient(format!(
+                "the refresh was refused, and what was said does not tell whether a new sign-in is needed ({said})"
+            ))
+            .doubting_the_grant(),
             (401 | 403, _) => {
                 wrong("the client was refused: check its identifier, its secret and how it authenticates")
             }
@@ -120,7 +121,8 @@ impl Asked<'_> {
     /// What a server says, fit to be shown: no control characters, not long, nothing we sent.
     fn sanitize(&self, text: &str) -> String {
         let mut text = text.to_owned();
-        for secret in self.secrets.iter().flatten().filter(|secret| !secret.is_empty()) {
+        // A shorter one guards nothing, and would tear words apart.
+        for secret in self.secrets.iter().filter(|secret| secret.expose().len() >= 4) {
             text = text.replace(secret.expose(), "(..)");
         }
         text.chars().filter(|c| !c.is_control()).take(300).collect()

@@ -26,6 +26,12 @@ impl Form {
         }
     }
 
+    /// What must not be repeated in an error: all values but those that name things.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let plain = ["grant_type", "client_id", "scope", "audience", "resource"];
+        self.fields.iter().filter(move |(name, _)| !plain.contains(&&**name)).map(|(_, value)| value)
+    }
+
     /// The text of the body.
     pub fn encode(&self) -> Secret {
         // Three bytes for each at most: the text never outgrows its buffer, so no copy of it is left behind.

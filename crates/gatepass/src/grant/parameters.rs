@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::Form;
-use crate::error::Error;
+use crate::{error::Error, secret::Secret};
 
 /// Scopes, audience, resource and whatever else a server wants to know.
 #[derive(Clone, Debug, Default)]
@@ -11,20 +11,12 @@ pub(super) struct Parameters {
     scopes: Vec<String>,
     audiences: Vec<String>,
     resources: Vec<String>,
-    others: Vec<(String, String)>,
+    /// Some servers want passwords here.
+    others: Vec<(String, Secret)>,
 }
 
 /// What the grants and the client's authentication send themselves.
-const TAKEN: [&str; 8] = [
-    "grant_type",
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "refresh_token",
-    "scope",
-    "resource",
-];
+const TAKEN: [&str; 6] = ["grant_type", "client_id", "client_secret", "refresh_token", "scope", "resource"];
 
 impl Parameters {
     pub(super) fn add_scope(&mut self, scope: &str) {
@@ -43,7 +35,7 @@ impl Parameters {
         self.resources.push(resource);
     }
 
-    pub(super) fn add_other(&mut self, name: String, value: String) {
+    pub(super) fn add_other(&mut self, name: String, value: Secret) {
         self.others.push((name, value));
     }
 
@@ -61,7 +53,7 @@ impl Parameters {
             form.push("resource", resource.as_str());
         }
         for (name, value) in &self.others {
-            form.push(name.clone(), value.as_str());
+            form.push(name.clone(), value.clone());
         }
     }
 
@@ -117,8 +109,8 @@ macro_rules! parameter_setters {
             self
         }
 
-        /// Any other parameter the server wants.
-        pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        /// Any other parameter the server wants. Its value is not shown.
+        pub fn parameter(mut self, name: impl Into<String>, value: impl Into<$crate::Secret>) -> Self {
             self.parameters.add_other(name.into(), value.into());
             self
         }

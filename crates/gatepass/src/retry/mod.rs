@@ -32,6 +32,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! One `Retry` in a stack is enough, and its place is outside of `Bearer`: two multiply, and inside it sees no refusal.
+//!
 //! # Bodies
 //!
 //! A request can be sent again only if its body can be cloned *before* it is sent. How is the policy's type parameter: `Clone`

@@ -13,7 +13,7 @@ use tower_layer::Stack;
 
 use super::{Attempts, ByClone, ByFunction, CloneBody, Decision, Facts, IfEmpty, Never, Outcome, Rules};
 use crate::{
-    bearer::{BearerLayer, Refused},
+    bearer::{BearerLayer, Refused, Replayed},
     error::{BoxError, Error},
 };
 
@@ -95,7 +95,10 @@ where
             Err(_) => self.attempts.next(&self.rules, facts, Outcome::TransportError),
         };
         match (decision, result) {
-            (Decision::Replay, _) => Some(Wait { sleep: None }),
+            (Decision::Replay, _) => {
+                request.extensions_mut().insert(Replayed);
+                Some(Wait { sleep: None })
+            }
             (Decision::Retry { wait, .. }, _) => {
                 tracing::debug!(?wait, "sending again later");
                 Some(Wait::new(wait))

@@ -84,7 +84,8 @@ pub struct Moment {
     pub jitter: f64,
 }
 
-/// In the extensions of a request: when its caller loses interest. No wait goes beyond it (R2).
+/// In the extensions of a request: when its caller loses interest. No wait before sending again goes beyond it (R2); for the
+/// whole of a call, the wait for a token included, use a time-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 

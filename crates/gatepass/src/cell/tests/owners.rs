@@ -35,7 +35,25 @@ async fn put_of_a_refresh_token_during_an_exchange_is_what_the_waiters_get_their
     assert_eq!(after.unwrap().expose(), "token-2");
     assert_eq!(before.await.unwrap().unwrap().expose(), "token-2");
     assert_eq!(source.spent(), [Some("old".to_owned()), Some("new".to_owned())]);
-    assert_eq!(source.most_at_once(), 1);
+    cell.settled().await;
+    assert_eq!(cell.peek().unwrap().expose(), "token-2", "what the old grant is told later does not count");
+    assert!(cell.status().last_error.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn put_releases_who_waits_at_once() {
+    let source = Source::new();
+    source.takes(secs(9));
+    let (cell, _) = cell(&source);
+    let waiting = tokio::spawn({
+        let cell = cell.clone();
+        async move { cell.get().await }
+    });
+    tokio::task::yield_now().await;
+    let began = tokio::time::Instant::now();
+    cell.put(TokenSet::new("signed-in").expires_in(HOUR)).unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap().expose(), "signed-in");
+    assert_eq!(began.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +108,9 @@ async fn a4_a_new_sign_in_fills_the_bucket() {
             break;
         }
     }
+    assert!(cell.status().refusals_ignored_for.is_some());
     cell.put(token(100)).unwrap();
+    assert!(cell.status().refusals_ignored_for.is_none());
     let signed_in = cell.get().await.unwrap();
     assert!(cell.reject(&signed_in), "what went before does not count");
 }

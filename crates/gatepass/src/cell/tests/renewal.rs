@@ -88,14 +88,34 @@ async fn c7_in_the_mandatory_window_a_failure_gives_the_token_while_it_lives_and
 }
 
 #[tokio::test(start_paused = true)]
-async fn c7_a_token_that_ends_while_its_renewal_runs_is_not_given_out() {
+async fn c7_nobody_with_a_living_token_waits_long_for_a_slow_renewal() {
+    let source = Source::new();
+    let (cell, _) = cell(&source);
+    cell.get().await.unwrap();
+    source.takes(secs(9));
+    pass(MANDATORY).await;
+    let began = tokio::time::Instant::now();
+    assert_eq!(cell.get().await.unwrap().expose(), "token-1");
+    assert_eq!(began.elapsed(), secs(2));
+    assert_eq!(token_at_once(&cell).as_deref(), Some("token-1"), "who comes later does not wait at all");
+    cell.settled().await;
+    assert_eq!(token_at_once(&cell).as_deref(), Some("token-2"), "the renewal went on");
+    assert_eq!(source.begun(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c7_a_token_that_ends_while_its_renewal_runs_is_given_out_before_and_not_after() {
     let source = Source::new();
     let (cell, _) = cell(&source);
     cell.get().await.unwrap();
     source.takes(secs(8));
     source.then_fail(&down());
-    pass(secs(3594)).await; // ends five seconds from now, the attempt in eight
+    pass(secs(3594)).await; // ends in six seconds, the attempt in eight
+    assert_eq!(cell.get().await.unwrap().expose(), "token-1");
+    pass(secs(4)).await;
+    assert!(cell.peek().is_none());
     assert!(error(cell.get().await).is_transient());
+    assert_eq!(source.begun(), 2);
 }
 
 #[tokio::test(start_paused = true)]

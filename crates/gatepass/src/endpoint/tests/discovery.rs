@@ -75,6 +75,19 @@ async fn f3_metadata_that_cannot_be_read_now_is_transient_and_nothing_else_is_as
 }
 
 #[tokio::test(start_paused = true)]
+async fn f3_a_token_endpoint_that_cannot_be_reached_is_looked_for_again() {
+    let server = Server::new(|seen| match &*seen.url {
+        TOKEN_URL => Err("connection refused".into()),
+        _ => Ok(answer(200, &metadata(ISSUER))),
+    });
+    let endpoint = endpoint(&server, found(), ClientCredentials::new());
+    for _ in 0..2 {
+        assert!(endpoint.exchange(None).await.unwrap_err().is_transient());
+    }
+    assert_eq!(server.urls(), [OAUTH_METADATA, TOKEN_URL, OAUTH_METADATA, TOKEN_URL]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn c8_the_retry_after_of_the_metadata_reaches_the_error() {
     let server = Server::new(|_| {
         let mut busy = answer(503, "");

@@ -27,7 +27,15 @@ async fn a1_the_second_401_is_handed_back() {
     assert_eq!(response.status(), 401);
     assert_eq!(response.headers()["x-second"], "yes");
     assert_eq!((probe.count(), issued.load(SeqCst)), (2, 2));
-    assert!(cell.peek().is_none(), "healed for the next request all the same");
+    assert_eq!(cell.peek().unwrap().expose(), "token-2", "it was just issued: its second refusal costs nothing");
+    let heals = script(&[(401, &[]), (200, &[])]);
+    let service = BearerLayer::new(cell.clone(), api()).retry(RetryPolicy::new()).layer(heals);
+    let healed = service.oneshot(post("")).await.unwrap();
+    assert_eq!(
+        (healed.status().as_u16(), issued.load(SeqCst)),
+        (200, 3),
+        "if it is really bad, the next request heals"
+    );
 }
 
 #[tokio::test(start_paused = true)]

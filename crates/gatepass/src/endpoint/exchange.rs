@@ -35,7 +35,16 @@ struct Found {
     token_endpoint: String,
 }
 
-impl<S, G: Grant> TokenEndpoint<S, G> {
+impl<S, G, B> TokenEndpoint<S, G>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body + Send,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    G: Grant,
+{
     /// A source that runs `grant` as `client` at `server`, over `transport`. Does no I/O yet.
     ///
     /// # Errors
@@ -47,54 +56,6 @@ impl<S, G: Grant> TokenEndpoint<S, G> {
         Ok(Self { transport: Transport::new(transport), server, client, grant, found: Mutex::new(None) })
     }
 
-    /// How long one call may take, discovery counted by itself: 10 s unless set. The cell bounds the whole exchange.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.transport.timeout = timeout;
-        self
-    }
-
-    /// How many bytes an answer may have: 1 MiB unless set.
-    #[must_use]
-    pub fn max_answer(mut self, bytes: usize) -> Self {
-        self.transport.max_answer = bytes;
-        self
-    }
-}
-
-impl<S, G, B> TokenSource for TokenEndpoint<S, G>
-where
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body + Send,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    G: Grant,
-{
-    async fn exchange(&self, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
-        let result = self.run(current).await;
-        if result.as_ref().is_err_and(Error::is_misconfigured) {
-            self.forget();
-        }
-        result
-    }
-
-    fn can_renew(&self, current: &TokenSet) -> bool {
-        !self.grant.spends_refresh_token() || current.refresh_token.is_some()
-    }
-}
-
-impl<S, G, B> TokenEndpoint<S, G>
-where
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body + Send,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-    G: Grant,
-{
     async fn run(&self, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
         let mut form = self.grant.form(current)?;
         let (url, issuer) = match self.server.told() {
@@ -187,6 +148,45 @@ where
             "no metadata was found at {}: check the issuer, or configure the token endpoint's URL instead",
             urls.join(" or ")
         )))
+    }
+}
+
+impl<S, G> TokenEndpoint<S, G> {
+    /// How long one call may take, discovery counted by itself: 10 s unless set. The cell bounds the whole exchange.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.transport.timeout = timeout;
+        self
+    }
+
+    /// How many bytes an answer may have: 1 MiB unless set.
+    #[must_use]
+    pub fn max_answer(mut self, bytes: usize) -> Self {
+        self.transport.max_answer = bytes;
+        self
+    }
+}
+
+impl<S, G, B> TokenSource for TokenEndpoint<S, G>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body + Send,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    G: Grant,
+{
+    async fn exchange(&self, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
+        let result = self.run(current).await;
+        if result.as_ref().is_err_and(Error::is_misconfigured) {
+            self.forget();
+        }
+        result
+    }
+
+    fn can_renew(&self, current: &TokenSet) -> bool {
+        !self.grant.spends_refresh_token() || current.refresh_token.is_some()
     }
 }
 

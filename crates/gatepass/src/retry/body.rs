@@ -3,6 +3,11 @@
 use http_body::Body;
 
 /// Clones request bodies, or says that it cannot.
+#[diagnostic::on_unimplemented(
+    message = "a request body of type `{B}` cannot be cloned by `{Self}`",
+    note = "RetryPolicy::new() takes bodies that are Clone; for others there are RetryPolicy::clone_body(function), \
+            RetryPolicy::empty_bodies() and RetryPolicy::never()"
+)]
 pub trait CloneBody<B> {
     /// A body equal to this one; `None` when there cannot be one, and so no second try.
     fn clone_body(&self, body: &B) -> Option<B>;

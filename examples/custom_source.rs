@@ -4,7 +4,7 @@
 //! TOKEN_FILE=/var/run/secrets/tokens/api API_URL=https://api.example.com/v1/items cargo run --example custom_source
 //! ```
 //!
-//! Any closure is a source. The cell reads the file once, again when the token is refused, and every minute in the background.
+//! Any closure is a source. The cell reads the file once, again when the token is refused, and about every minute while it is used.
 
 mod common;
 

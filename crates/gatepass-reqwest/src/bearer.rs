@@ -20,7 +20,7 @@ use crate::redirect::redirect_policy;
 ///
 /// A response that refuses the token has it dropped from the cell and carries a [`Refused`](gatepass::bearer::Refused) with
 /// the parsed challenges in its extensions, as does a 403 with challenges. The request is then sent again, once, if another token is
-/// there or may be had. How often, how late and which other responses are sent again say the [`Rules`]; what is asked for and
+/// there or may be had. The [`Rules`] say which other responses are sent again, how often and after what wait; what is asked for and
 /// not done, because the wait is longer than they allow, stands as a [`RetryAfter`](gatepass::RetryAfter) in the response's
 /// extensions. A request may bring a [`Deadline`](gatepass::retry::Deadline) by
 /// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension).

@@ -24,7 +24,7 @@
 //!   requests to the origins it was given, drops the token that was refused, and sends again after a 401, a 429 or a 503.
 //! - [`Transport`] is a reqwest client for the token endpoint. It follows no redirects and is not the client of the API.
 //! - [`redirect_policy`] keeps the token at its origin while reqwest follows redirects; [`BearerMiddleware::client`] sets it.
-//! - [`token_error`] finds out of an error why there was no token.
+//! - [`token_error`] extracts from an error why there was no token.
 //!
 //! The cell is the one of [`gatepass`]: the same handle may serve a [`gatepass::BearerLayer`] and a [`BearerMiddleware`], and a
 //! `Transport` may feed either.
@@ -44,8 +44,7 @@ mod redirect;
 mod send;
 mod transport;
 
-pub use gatepass;
-pub use reqwest_middleware;
+pub use {gatepass, reqwest, reqwest_middleware};
 
 pub use self::{
     bearer::BearerMiddleware,

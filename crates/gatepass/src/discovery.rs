@@ -8,7 +8,7 @@
 //! # let _ = (told, found);
 //! ```
 //!
-//! Metadata is fetched inside the first exchange, and again after an exchange that failed because of a setting. Its `issuer`
+//! Metadata is fetched inside the first exchange, and again after one that failed because of a setting or got no answer. Its `issuer`
 //! has to be the one that was asked for, to the letter (RFC 8414 section 3.3).
 
 use std::fmt;

@@ -39,7 +39,10 @@
 //! | stack the layer, pick the token for each request, use it with tonic | [`bearer`] |
 //! | say what is sent again and how bodies are cloned | [`retry`] |
 //! | ask an authorization server | [`endpoint`], [`grant`], [`client_auth`], [`discovery`] |
-//! | write a source | [`source`] |
+//! | write a source, build or keep token sets | [`source`], [`token`] |
+//! | say where tokens may go | [`origins`] |
+//! | tell errors apart | [`error`] |
+//! | read `WWW-Authenticate` or `Retry-After` yourself | [`challenge`], [`retry_after`] |
 //! | test time | [`clock`] |
 //!
 //! Letters and numbers like C2 or X1 in these pages name the rules of `docs/behaviour.md` in the repository.

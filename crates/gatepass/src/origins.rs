@@ -89,7 +89,7 @@ impl Origins {
             || has_sound_port(authority) && self.contains_parts(scheme, authority.host(), authority.port_u16())
     }
 
-    /// The same for a URL that was taken apart by another parser. An IPv6 host stands in brackets.
+    /// The same for a URL that was taken apart by another parser. An IPv6 host stands in brackets; no port is the scheme's default.
     #[inline]
     pub fn contains_parts(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
         self.0.iter().any(|origin| origin.is(scheme, host, port))

@@ -1,7 +1,8 @@
 //! Where tokens come from.
 //!
 //! Anything that can exchange what is there for something newer is a [`TokenSource`]: a
-//! [`TokenEndpoint`](crate::TokenEndpoint), a fixed [`Token`], or a closure:
+//! [`TokenEndpoint`](crate::TokenEndpoint), a fixed [`Token`], or a closure from `Option<TokenSet>`, the current one, to a future
+//! that is `Send`:
 //!
 //! ```
 //! use std::time::Duration;
@@ -26,12 +27,13 @@ use crate::{
 
 /// Gets a token set, given the one there is.
 ///
-/// A source holds no token state: what it got is the cell's. It is called once at a time for one cell, in a task of its own,
-/// and its future may be dropped when it takes longer than the cell's attempt time-out.
+/// A source holds no token state: what it got is the cell's. A cell calls it once at a time, in a task of its own, and drops its
+/// future when that takes longer than the cell's attempt time-out. Only when a set was [`put`](crate::TokenCell::put) meanwhile,
+/// or the runtime stopped running the task, may one call still be under way when the next begins.
 pub trait TokenSource: Send + Sync + 'static {
     /// Gets a new set. `current` is the set in use, which may hold a refresh token to spend.
     ///
-    /// An answer without refresh token, scope, issuer or client keeps those of `current` (C6).
+    /// An answer without refresh token, ID token, scope, issuer or client keeps those of `current` (C6).
     ///
     /// # Errors
     /// The kind of the [`Error`] decides what the cell does next: wait and try again, or report that somebody must sign in.

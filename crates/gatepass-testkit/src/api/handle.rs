@@ -120,7 +120,7 @@ impl Api {
     }
 
     /// Allows so many calls in each span of time, to each sign-in or else client; the others get 429 with
-    /// `Retry-After` in seconds, rounded up. What a call on `/public` or one refused costs, is nothing.
+    /// `Retry-After` in seconds, rounded up. Calls on `/public` and refused calls are not counted.
     pub fn limit(&self, calls: usize, per: Duration) -> &Self {
         *lock(&self.service().limit) = Some(Limit::new(calls, per));
         self

@@ -65,13 +65,13 @@ impl Builder {
         self
     }
 
-    /// After how long a token is renewed whose end nobody told: 1 h unless set (C10).
+    /// How long a token whose end is not known is used before it is renewed: 1 h unless set (C10).
     pub fn renew_unknown_after(mut self, wait: Duration) -> Self {
         self.settings.renew_unknown_after = wait;
         self
     }
 
-    /// How many copies of the token's header value threads share (C1): 8 unless set, at least 1. One is right for a cell that
+    /// How many copies of the token's header value threads share (C1): 8 unless set; 1 to 64. One is right for a cell that
     /// one user's requests use; each costs the token's length and about 512 bytes.
     pub fn copies(mut self, copies: usize) -> Self {
         self.settings.copies = copies.clamp(1, 64);

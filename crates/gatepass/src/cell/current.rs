@@ -15,7 +15,7 @@ use crate::{
     token::{Owner, Token, TokenSet},
 };
 
-/// How long a reading of the wall clock is good for (C1: at most one a second).
+/// How long a reading of the wall clock is good for (C11: at most one a second).
 const WALL_IS_GOOD_FOR: Duration = Duration::from_secs(1);
 
 pub(super) struct Current {

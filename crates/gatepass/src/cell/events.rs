@@ -8,6 +8,9 @@ use super::ledger::Reason;
 use crate::token::TokenSet;
 
 /// A new set was issued.
+///
+/// When the access token of an answer could not be used but its refresh token was a new one, `generation` equals `previous` and
+/// the set has no access token: persist it all the same.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Issued {

@@ -81,11 +81,12 @@ impl TokenCell {
         refused.is_of(&self.0.owner) && self.0.can_replace(refused.generation())
     }
 
-    /// Gives the cell a set that was had elsewhere: by a sign-in, from a file. It replaces what there is, and revives a dead
+    /// Gives the cell a set obtained elsewhere: by a sign-in, from a file. It replaces what there is, and revives a dead
     /// grant. An exchange under way does not overwrite it.
     ///
     /// # Errors
-    /// Misconfigured, when the access token cannot be sent (X5); then nothing has changed.
+    /// Misconfigured, when the access token cannot be sent (X5), or there is neither an access token nor a refresh token; then
+    /// nothing has changed.
     pub fn put(&self, set: TokenSet) -> Result<(), Error> {
         self.0.put(set)
     }
@@ -99,7 +100,11 @@ impl TokenCell {
     /// As for [`get`](Self::get).
     pub async fn refresh(&self) -> Result<Token, Error> {
         let flight = self.force()?;
-        flight.outcome().await.unwrap_or_else(|| Err(flight::abandoned()))
+        match flight.outcome().await {
+            Some(outcome) => outcome,
+            // A set was put meanwhile.
+            None => self.get().await,
+        }
     }
 
     fn force(&self) -> Result<Flight, Error> {
@@ -141,7 +146,8 @@ impl TokenCell {
         }
     }
 
-    /// Waits until no exchange is under way: for a graceful shutdown, after the last request.
+    /// Waits until no exchange is under way: for a graceful shutdown, after the last request. One that [`put`](Self::put) made
+    /// pointless is not waited for.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -155,7 +161,7 @@ impl TokenCell {
         }
     }
 
-    /// The sets that are issued from now on, to be persisted or shown (C14): with a refresh token that rotates, whoever wants to
+    /// The newest set each time one is issued from now on, to be persisted or shown (C14): with a refresh token that rotates, whoever wants to
     /// start again from where this left off keeps the newest.
     pub fn events(&self) -> Events {
         Events::new(self.0.issued.subscribe())

@@ -109,7 +109,8 @@ impl Inner {
             }
         };
         let token = current.token().clone();
-        ledger.issue(set.clone(), renewable, token.generation(), now.tick);
+        let fresh = current.read(now).phase == Phase::Fresh;
+        ledger.issue(set.clone(), renewable, token.generation(), fresh, now.tick);
         self.current.store(Some(current));
         drop(ledger);
         self.announce(Issued { previous: started_at, generation: token.generation(), reason: Some(reason), set });

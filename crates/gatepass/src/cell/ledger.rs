@@ -203,10 +203,14 @@ impl Ledger {
     }
 
     /// The set that an exchange brought, as the generation it got.
-    pub(super) fn issue(&mut self, set: Arc<TokenSet>, renewable: bool, generation: u64, now: Tick) {
+    ///
+    /// The same token again counts as a failure where the next exchange would come at once (C9): not while it is fresh.
+    pub(super) fn issue(&mut self, set: Arc<TokenSet>, renewable: bool, generation: u64, fresh: bool, now: Tick) {
         self.renewable = renewable;
         self.set = Some(set);
-        if generation == self.generation {
+        if generation == self.generation && fresh && self.refused != Some(generation) {
+            self.failure = None;
+        } else if generation == self.generation {
             let error = Error::transient("the token source handed out the same token again");
             self.failure = Some(Failure::new(error, self.failure.as_ref(), now));
         } else {

@@ -25,7 +25,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! When the token is renewed, in what order and how often, in short (rules C1 to C12):
+//! When the token is renewed, in what order and how often, in short (the rules called C in `docs/behaviour.md`):
 //!
 //! | the token | callers |
 //! |---|---|

@@ -123,7 +123,7 @@ where
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             let request = request(Method::GET, url, headers, Body::default())?;
-            let received = self.transport.call(request, "authorization server's metadata").await?;
+            let received = self.transport.call(request, "authorization server's metadata endpoint").await?;
             if received.status.is_server_error() || received.status.as_u16() == 429 {
                 let error = Error::transient(format!(
                     "the metadata at {url} cannot be read now (HTTP {})",

@@ -6,7 +6,7 @@ use crate::{error::Error, token::TokenSet};
 
 /// A refresh token is exchanged for the next access token (RFC 6749 section 6).
 ///
-/// It starts from a set had elsewhere, by a sign-in for example, that the cell is given:
+/// It starts from a set obtained elsewhere, by a sign-in for example, that the cell is given:
 ///
 /// ```
 /// use gatepass::{Error, TokenCell, TokenSet, TokenSource};

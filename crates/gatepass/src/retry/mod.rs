@@ -32,6 +32,10 @@
 //! # Ok(()) }
 //! ```
 //!
+//! The policy knows no origins: requests that pass `Bearer` without a token are sent again by the same rules. (gatepass-reqwest's
+//! middleware leaves them alone.) [`Rules`] and [`Deadline`] are all that most users need; the rest is for adapters to other HTTP
+//! stacks.
+//!
 //! One `Retry` in a stack is enough, and its place is outside of `Bearer`: two multiply, and inside it sees no refusal.
 //!
 //! # Bodies

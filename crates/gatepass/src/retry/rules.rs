@@ -96,7 +96,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Three retries, waits of up to a minute, two minutes in all, and for what costs budget five a second.
+    /// Three retries, single waits of up to a minute, two minutes in all; a budget of five retries a second, averaged over ten.
     pub fn new() -> Self {
         Self {
             max_retries: 3,

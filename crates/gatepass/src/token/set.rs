@@ -10,7 +10,7 @@ use crate::{
 
 /// Everything that came with a token and is kept with it. See the [module docs](crate::token).
 ///
-/// A set without an access token is how one starts from a refresh token had elsewhere:
+/// A set without an access token is how one starts from a refresh token obtained elsewhere:
 /// [`TokenSet::from_refresh_token`].
 #[derive(Clone)]
 #[must_use]
@@ -24,7 +24,7 @@ pub struct TokenSet {
     pub(crate) refresh_in: Option<Duration>,
     /// The scopes that were granted, separated by spaces.
     pub scope: Option<String>,
-    /// What the next access token is had for.
+    /// Exchanged for the next access token.
     pub refresh_token: Option<Secret>,
     /// The ID token (OpenID Connect), as it came.
     pub id_token: Option<Secret>,
@@ -124,7 +124,8 @@ impl TokenSet {
         self
     }
 
-    /// When the access token ends on the wall clock, once a cell has received the set or when it was set.
+    /// When the access token ends, by the wall clock. `None` if that is not known, or if only a lifetime was given and no cell has
+    /// received the set yet.
     pub fn ends_at(&self) -> Option<SystemTime> {
         match self.expiry {
             Expiry::At { ends, .. } => Some(ends),

@@ -104,7 +104,9 @@ fn c3_a_runtime_that_ends_fails_the_waiters_and_clears_the_slot() {
 
 #[test]
 fn c3_an_exchange_on_a_runtime_that_does_not_run_is_overtaken_and_its_waiters_with_it() {
-    let (parked, running) = (runtime(), runtime());
+    // One thread, and so run by `block_on` alone.
+    let parked = Builder::new_current_thread().enable_all().build().unwrap();
+    let running = runtime();
     let source = Source::default();
     let time = TestClock::new();
     let cell = TokenCell::builder(source.clone()).clock(time.clock()).build();

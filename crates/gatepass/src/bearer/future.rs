@@ -140,7 +140,10 @@ where
                 self.token = None;
             }
             ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
-            // Asked again: the token that came may have ended while the service got ready.
+            // Asked again: the token that came may have ended while the service got ready. If one lives, it does.
+            if let Some(living) = self.cell.peek() {
+                break living;
+            }
             match self.cell.claim() {
                 Claim::Token(token) => break token,
                 Claim::Refused(error) => return Poll::Ready(Err(error.into())),

@@ -22,6 +22,9 @@ use crate::{
 /// The longest that callers with a living token wait for an exchange.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// However short the time-out is: who is overtaken at once never gets to report a failure, and nothing holds the next off.
+const SHORTEST_OVERDUE: Duration = Duration::from_secs(1);
+
 /// Where an exchange stands.
 enum State {
     UnderWay,
@@ -71,6 +74,11 @@ impl Flight {
         }
     }
 
+    /// How long until it is late, and until it is overdue.
+    pub(super) fn limits(&self, now: Tick) -> (Duration, Duration) {
+        (self.late.since(now), self.overdue.since(now))
+    }
+
     /// Waits until it is late or over; whether it is late.
     pub(super) async fn late(&self) -> bool {
         let mut state = self.state.subscribe();
@@ -116,7 +124,7 @@ pub(super) fn launch(
     let generation = ledger.generation;
     let number = ledger.next_flight();
     let now = inner.settings.clock.tick();
-    let overdue = now.plus(inner.settings.attempt_timeout.saturating_mul(2));
+    let overdue = now.plus(inner.settings.attempt_timeout.saturating_mul(2).max(SHORTEST_OVERDUE));
     let patience = token_lives.map_or(PATIENCE, |lives| PATIENCE.min(lives / 2));
     let late = now.plus(patience);
     let state = Arc::new(watch::Sender::new(State::UnderWay));
@@ -183,11 +191,12 @@ impl Landing {
         let outcome = self.inner.settle(self.number, self.generation, result, current, reason);
         self.landed = true;
         self.inner.clear_slot(self.number);
+        self.state.send_replace(State::Done(outcome.clone()));
+        // Last: a subscriber is code of others, and may panic.
         match &outcome {
             Ok(token) => tracing::debug!(generation = token.generation(), "token issued"),
             Err(error) => tracing::warn!(%error, code = error.code(), "no token"),
         }
-        self.state.send_replace(State::Done(outcome));
     }
 }
 

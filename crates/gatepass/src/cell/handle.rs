@@ -1,4 +1,6 @@
-use std::{fmt, future::Future, sync::Arc};
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use tokio::runtime::Handle;
 
 use super::{
     Builder, Events, Inner, State, Status,
@@ -57,6 +59,9 @@ impl TokenCell {
     /// Why there is no token. While a failure is remembered, at once and with the time to the next attempt as
     /// [`retry_after`](Error::retry_after) (C8).
     ///
+    /// # Panics
+    /// Where it has to wait: on a tokio runtime without timers, unless the cell was given another one.
+    ///
     /// # Cancel safety
     /// Dropping the future neither stops the exchange nor restarts it (C3).
     pub async fn get(&self) -> Result<Token, Error> {
@@ -100,7 +105,7 @@ impl TokenCell {
     /// As for [`get`](Self::get).
     pub async fn refresh(&self) -> Result<Token, Error> {
         let flight = self.force()?;
-        match flight.outcome().await {
+        match self.outcome_of(flight).await {
             Some(outcome) => outcome,
             // A set was put meanwhile.
             None => self.get().await,
@@ -172,6 +177,22 @@ impl TokenCell {
         self.0.settings.name.as_deref()
     }
 
+    /// What comes of an exchange, awaited no longer than until it is overdue.
+    async fn outcome_of(&self, flight: Flight) -> Option<Result<Token, Error>> {
+        let (_, overdue) = flight.limits(self.0.settings.clock.tick());
+        self.within(overdue, flight.outcome()).await?
+    }
+
+    /// An exchange that runs on another caller's runtime stops when that one stops running: who waits for it keeps the time
+    /// himself. One on a runtime that was given runs, and those who wait there need no timers, nor tokio.
+    async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        if self.0.settings.runtime.is_some() || Handle::try_current().is_err() {
+            return Some(future.await);
+        }
+        // A little more: the clock is coarse.
+        tokio::time::timeout(limit + Duration::from_millis(10), future).await.ok()
+    }
+
     fn generation(&self) -> u64 {
         self.0.lock().generation
     }
@@ -238,12 +259,13 @@ impl Waiter {
         // another exchange took the place of one whose runtime stopped running it.
         for _ in 0..3 {
             let started_at = flight.generation();
-            if flight.late().await
+            let (late, _) = flight.limits(cell.0.settings.clock.tick());
+            if cell.within(late, flight.late()).await.unwrap_or(true)
                 && let Some(living) = cell.peek()
             {
                 return Ok(living);
             }
-            match flight.outcome().await {
+            match cell.outcome_of(flight).await {
                 Some(Err(error)) if cell.generation() == started_at => {
                     return cell.peek().ok_or(error);
                 }

@@ -1,6 +1,9 @@
 //! The only shared state: what is published, and the ledger behind its lock.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
@@ -27,6 +30,9 @@ pub(super) struct Inner {
     /// Itself, for the tokens it issues.
     pub(super) owner: Weak<dyn Owner>,
 }
+
+/// What arrives with less to live would be renewed many times a second (C9).
+const SHORTEST_LIFE: Duration = Duration::from_millis(200);
 
 /// A set that may be published, and what is published of it.
 struct Prepared {
@@ -125,8 +131,9 @@ impl Inner {
 
     /// Clears the slot, last of all: who waits until the cell has settled finds everything done.
     pub(super) fn clear_slot(&self, number: u64) {
-        let mut ledger = self.lock();
-        ledger.flight.take_if(|flight| flight.number() == number);
+        let flight = self.lock().flight.take_if(|flight| flight.number() == number);
+        // Only now: with it goes a span, and a subscriber is code of others.
+        drop(flight);
     }
 
     /// Replaces the set from outside.
@@ -188,9 +195,10 @@ impl Inner {
     /// When the token cannot be sent, or has ended on the way.
     fn sound(&self, set: &TokenSet, renewable: bool, generation: u64, now: Now) -> Result<Arc<Current>, Error> {
         let current = self.publishable(set, renewable, generation, now)?;
-        if current.read(now).phase == Phase::Expired {
+        let left = current.read(now).remaining;
+        if left.is_some_and(|left| left < SHORTEST_LIFE) {
             return Err(Error::transient(
-                "the token arrived already expired: check expires_in and the clocks of this machine and the authorization server",
+                "the token arrived already expired, or about to: check expires_in and the clocks of this machine and the authorization server",
             ));
         }
         Ok(current)

@@ -91,7 +91,9 @@ impl Schedule {
 
     /// For a token of unknown end that can be renewed.
     pub(super) fn unknown(now: Now, renew_after: Duration, jitter: f64) -> Self {
-        let renew = now.plus(renew_after.min(FAR).mul_f64(1.0 - 0.2 * jitter));
+        // At least a second: "at once" would be a hot loop (C9).
+        let renew_after = renew_after.clamp(Duration::from_secs(1), FAR);
+        let renew = now.plus(renew_after.mul_f64(1.0 - 0.2 * jitter));
         Self { ends: None, advisory: Duration::ZERO, mandatory: Duration::ZERO, renew: Some(renew) }
     }
 

@@ -19,6 +19,24 @@ async fn f5_what_is_refused_gives_its_permit_back_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c7_a_living_token_is_sent_where_its_renewal_cannot_even_start() {
+    let ended = std::thread::spawn(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.handle().clone()
+    });
+    let time = crate::clock::TestClock::new();
+    let cell = TokenCell::builder(|_| async { Ok(TokenSet::new("never")) })
+        .clock(time.clock())
+        .runtime(ended.join().unwrap())
+        .build();
+    cell.put(TokenSet::new("living").expires_in(Duration::from_secs(3600))).unwrap();
+    time.advance(Duration::from_secs(3570));
+    let probe = ok("");
+    in_time(layer(&cell).layer(probe.clone()).oneshot(request(API))).await.unwrap();
+    assert_eq!(probe.tokens(), ["living"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn while_a_call_waits_for_the_token_another_takes_its_permit() {
     let (cell, _) = cell();
     let probe = ok("");

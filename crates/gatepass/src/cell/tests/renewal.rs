@@ -1,5 +1,7 @@
 //! Windows before the end, unknown ends, two clocks (C6, C7, C9, C10, C11).
 
+use std::future::ready;
+
 use super::*;
 
 /// Before the advisory window of an hour's token, and within it, whatever the jitter.
@@ -85,6 +87,29 @@ async fn c7_in_the_mandatory_window_a_failure_gives_the_token_while_it_lives_and
     pass(secs(40)).await;
     assert!(cell.peek().is_none());
     assert!(error(cell.get().await).is_transient());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c9_no_setting_and_no_answer_makes_a_hot_loop() {
+    let soon = |set: TokenSet| move |_| ready(Ok(set.clone()));
+    let cells = [
+        TokenCell::builder(soon(TokenSet::new("a").refresh_in(Duration::ZERO))),
+        TokenCell::builder(soon(TokenSet::new("a").expires_in(Duration::from_millis(1)))),
+        TokenCell::builder(soon(TokenSet::new("a"))).renew_unknown_after(Duration::ZERO),
+        TokenCell::builder(|_| ready(Err(down()))).attempt_timeout(Duration::ZERO),
+    ];
+    for (number, cell) in cells.into_iter().enumerate() {
+        let time = TestClock::new();
+        let cell = cell.clock(time.clock()).build();
+        let mut exchanges = 0;
+        for _ in 0..1000 {
+            let before = cell.status().exchanging;
+            let _ = at_once(cell.get());
+            exchanges += usize::from(!before && cell.status().exchanging);
+            pass(Duration::from_millis(10)).await;
+        }
+        assert!((1..=15).contains(&exchanges), "{number}: {exchanges} in ten seconds");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -131,6 +131,34 @@ fn c3_an_exchange_on_a_runtime_that_does_not_run_is_overtaken_and_its_waiters_wi
 }
 
 #[test]
+fn c3_who_waits_alone_for_an_exchange_on_a_runtime_that_does_not_run_overtakes_it_himself() {
+    let parked = Builder::new_current_thread().enable_all().build().unwrap();
+    let running = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let (cell, _) = cell(&Source::new());
+    parked.block_on(async { assert!(at_once(cell.get()).is_none()) });
+    running.block_on(async {
+        let began = tokio::time::Instant::now();
+        assert!(cell.get().await.is_ok());
+        assert!((20..=22).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    });
+}
+
+#[test]
+fn c7_nor_does_who_has_a_living_token_wait_long_for_it() {
+    let parked = Builder::new_current_thread().enable_all().build().unwrap();
+    let running = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let (cell, time) = cell(&Source::new());
+    cell.put(token(7).expires_in(HOUR)).unwrap();
+    time.advance(HOUR - secs(30)); // about to end
+    parked.block_on(async { assert!(at_once(cell.get()).is_none()) });
+    running.block_on(async {
+        let began = tokio::time::Instant::now();
+        assert_eq!(cell.get().await.unwrap().expose(), "token-7");
+        assert_eq!(began.elapsed().as_secs(), 2);
+    });
+}
+
+#[test]
 fn c3_a_handle_to_a_runtime_that_has_ended_is_an_error_and_not_a_hang() {
     let (ended, staying) = (runtime(), runtime());
     let cell = TokenCell::builder(Source::default()).runtime(ended.handle().clone()).build();

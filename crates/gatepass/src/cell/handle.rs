@@ -101,6 +101,9 @@ impl TokenCell {
     /// # Errors
     /// Why there is no new token; also when this is called too often (A4) or a failure holds exchanges off (C8).
     ///
+    /// # Panics
+    /// As for [`get`](Self::get).
+    ///
     /// # Cancel safety
     /// As for [`get`](Self::get).
     pub async fn refresh(&self) -> Result<Token, Error> {

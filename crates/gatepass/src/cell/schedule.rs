@@ -4,6 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock::{self, FAR, Tick};
 
+/// What a server or a setting asks for sooner than that is not done: "at once" would be a hot loop (C9).
+const SOONEST: Duration = Duration::from_secs(1);
+
 /// The windows before the end of a token, and the end on both clocks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Schedule {
@@ -77,7 +80,7 @@ impl Schedule {
         let remaining = clock::until(now.wall, ends).min(FAR);
         let lifetime = lifetime.unwrap_or(remaining).max(remaining);
         let advisory = match hint {
-            Some(hint) if !hint.is_zero() && hint < lifetime => lifetime - hint,
+            Some(hint) if hint >= SOONEST && hint < lifetime => lifetime - hint,
             _ => advisory(lifetime),
         };
         Self {
@@ -91,8 +94,7 @@ impl Schedule {
 
     /// For a token of unknown end that can be renewed.
     pub(super) fn unknown(now: Now, renew_after: Duration, jitter: f64) -> Self {
-        // At least a second: "at once" would be a hot loop (C9).
-        let renew_after = renew_after.clamp(Duration::from_secs(1), FAR);
+        let renew_after = renew_after.clamp(SOONEST, FAR);
         let renew = now.plus(renew_after.mul_f64(1.0 - 0.2 * jitter));
         Self { ends: None, advisory: Duration::ZERO, mandatory: Duration::ZERO, renew: Some(renew) }
     }

@@ -202,11 +202,9 @@ impl<S, G> TokenEndpoint<S, G> {
 }
 
 fn request(method: Method, url: &str, headers: HeaderMap, body: Body) -> Result<Request<Body>, Error> {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(url)
-        .body(body)
-        .map_err(|error| Error::misconfigured(format!("`{url}` cannot be requested")).with_source(error))?;
+    let mut request = Request::builder().method(method).uri(url).body(body).map_err(|error| {
+        Error::misconfigured("the authorization server's URL cannot be requested").with_source(error)
+    })?;
     *request.headers_mut() = headers;
     Ok(request)
 }

@@ -95,6 +95,12 @@ async fn c9_no_setting_and_no_answer_makes_a_hot_loop() {
     let cells = [
         TokenCell::builder(soon(TokenSet::new("a").refresh_in(Duration::ZERO))),
         TokenCell::builder(soon(TokenSet::new("a").expires_in(Duration::from_millis(1)))),
+        TokenCell::builder({
+            let numbers = AtomicUsize::new(0);
+            let hinted =
+                |number| TokenSet::new(format!("a-{number}")).expires_in(secs(2)).refresh_in(Duration::from_millis(1));
+            move |_| ready(Ok(hinted(numbers.fetch_add(1, SeqCst))))
+        }),
         TokenCell::builder(soon(TokenSet::new("a"))).renew_unknown_after(Duration::ZERO),
         TokenCell::builder(|_| ready(Err(down()))).attempt_timeout(Duration::ZERO),
     ];

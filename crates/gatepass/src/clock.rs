@@ -32,6 +32,9 @@ use coarsetime::Instant;
 /// Longer than any token lives; what is longer is cut to it, so that no sum overflows.
 pub(crate) const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
+/// How far the coarse clock may lag behind. Who is told to come back is told that much later, so as not to be early.
+pub(crate) const COARSE: Duration = Duration::from_millis(20);
+
 /// Where a cell reads the time. [`Clock::default`] is the system's.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {

@@ -9,7 +9,7 @@ use super::{
     schedule::{Phase, Reading},
 };
 use crate::{
-    clock::Tick,
+    clock::{COARSE, Tick},
     error::Error,
     source::TokenSource,
     token::{Owner, Token, TokenSet},
@@ -192,8 +192,7 @@ impl TokenCell {
         if self.0.settings.runtime.is_some() || Handle::try_current().is_err() {
             return Some(future.await);
         }
-        // A little more: the clock is coarse.
-        tokio::time::timeout(limit + Duration::from_millis(10), future).await.ok()
+        tokio::time::timeout(limit + COARSE, future).await.ok()
     }
 
     fn generation(&self) -> u64 {

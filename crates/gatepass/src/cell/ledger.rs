@@ -7,7 +7,11 @@ use super::{
     flight::Flight,
     schedule::{Phase, Reading},
 };
-use crate::{clock::Tick, error::Error, token::TokenSet};
+use crate::{
+    clock::{COARSE, Tick},
+    error::Error,
+    token::TokenSet,
+};
 
 pub(super) struct Ledger {
     /// What to exchange next, also when its access token was refused or has ended.
@@ -127,7 +131,7 @@ impl Ledger {
         let failure = self.failure.as_ref()?;
         let wait = failure.remaining(now, false)?;
         let error = failure.error.clone();
-        Some(if wait == Duration::MAX { error } else { error.with_retry_after(wait) })
+        Some(if wait == Duration::MAX { error } else { error.with_retry_after(wait + COARSE) })
     }
 
     /// Whether the owner may force an exchange now (A4, C8).
@@ -141,9 +145,9 @@ impl Ledger {
         if !self.renewable {
             return Err(cannot_renew(false));
         }
-        self.bucket
-            .take(now)
-            .map_err(|wait| Error::transient("too many forced refreshes of this token in a row").with_retry_after(wait))
+        self.bucket.take(now).map_err(|wait| {
+            Error::transient("too many forced refreshes of this token in a row").with_retry_after(wait + COARSE)
+        })
     }
 
     /// Whether the current token is dropped because a server refused it (A2, A4).

@@ -10,8 +10,10 @@ async fn c8_while_the_wait_runs_callers_get_the_remembered_error_at_once() {
     assert!(cell.get().await.is_err());
     let error = error(at_once(cell.get()).unwrap());
     assert_eq!(error.code(), Some("busy"), "it is the same one");
-    let wait = error.retry_after().unwrap();
+    let wait = cell.status().next_attempt_in.unwrap();
     assert!((secs(1) * 3 / 4..=secs(1)).contains(&wait), "{wait:?}");
+    let told = error.retry_after().unwrap();
+    assert!((wait..=wait + Duration::from_millis(25)).contains(&told), "not early, and not much later: {told:?}");
     pass(wait - Duration::from_millis(2)).await;
     assert!(at_once(cell.get()).unwrap().is_err());
     assert_eq!(source.begun(), 1);
@@ -168,6 +170,19 @@ async fn f2_a_wrong_setting_is_remembered_briefly() {
     assert_eq!(source.begun(), 1);
     pass(Duration::from_millis(500)).await;
     assert!(cell.get().await.is_ok());
+}
+
+#[tokio::test]
+async fn c8_who_comes_back_when_told_is_not_early_by_the_systems_coarse_clock() {
+    for _ in 0..5 {
+        let source = Source::new();
+        source.takes(Duration::ZERO);
+        source.then_fail(&down().with_retry_after(Duration::ZERO));
+        let cell = TokenCell::builder(source.clone()).build();
+        let told = error(cell.get().await).retry_after().unwrap();
+        let left = cell.status().next_attempt_in.unwrap();
+        assert!(told >= left + Duration::from_millis(10), "{told:?} {left:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

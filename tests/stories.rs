@@ -100,7 +100,7 @@ async fn f1_a_dead_grant_is_one_error_for_everybody_and_no_second_request() {
     assert_eq!((world.server.token_requests(), world.api.calls()), (1, 0));
     assert_eq!(world.cell.status().state, State::ReauthRequired);
 
-    world.cell.put(gatepass::TokenSet::from_refresh_token(world.server.issue_refresh_token())).unwrap();
+    world.cell.put(gatepass::TokenSet::from_refresh_token(world.server.issue_refresh_token())).await.unwrap();
     assert_eq!(world.burst(10).await, 10);
 }
 

@@ -46,9 +46,8 @@ where
         let grant = ClientCredentials::new().scope(scopes);
         return Ok(TokenCell::new(TokenEndpoint::new(transport, server, client, grant)?));
     };
-    let cell = TokenCell::new(TokenEndpoint::new(transport, server, client, RefreshToken::new().scope(scopes))?);
-    cell.put(TokenSet::from_refresh_token(refresh_token))?;
-    Ok(cell)
+    let source = TokenEndpoint::new(transport, server, client, RefreshToken::new().scope(scopes))?;
+    Ok(TokenCell::builder(source).start_from(TokenSet::from_refresh_token(refresh_token)).build())
 }
 
 fn server() -> Result<AuthorizationServer, BoxError> {

@@ -64,9 +64,8 @@ impl World {
             let server = AuthorizationServer::issuer(server.issuer());
             let endpoint = TokenEndpoint::new(http_client(), server, client, RefreshToken::new()).unwrap();
             let clock = TestClock::new();
-            let cell = TokenCell::builder(endpoint).clock(clock.clock()).build();
-            cell.put(TokenSet::from_refresh_token(refresh_token)).unwrap();
-            (cell, clock)
+            let had = TokenSet::from_refresh_token(refresh_token);
+            (TokenCell::builder(endpoint).clock(clock.clock()).start_from(had).build(), clock)
         })
         .await
     }

@@ -93,7 +93,7 @@ async fn signed_in(provider: &Provider) -> (TokenCell, String) {
     let client = provider.client("web", ClientAuth::basic);
     let transport = Transport::new().unwrap();
     let cell = TokenCell::new(TokenEndpoint::new(transport, server, client, RefreshToken::new()).unwrap());
-    cell.put(TokenSet::from_refresh_token(refresh_token.as_str())).unwrap();
+    cell.put(TokenSet::from_refresh_token(refresh_token.as_str())).await.unwrap();
     (cell, refresh_token)
 }
 
@@ -141,7 +141,7 @@ async fn f1_a_family_that_somebody_else_killed_asks_for_the_sign_in_and_is_not_t
 
     // Somebody replays a refresh token that was rotated away: the server revokes the whole family.
     let (thief, _) = signed_in(&provider).await;
-    thief.put(TokenSet::from_refresh_token(first)).unwrap();
+    thief.put(TokenSet::from_refresh_token(first)).await.unwrap();
     assert_eq!(thief.get().await.unwrap_err().code(), Some("invalid_grant"));
 
     let error = cell.refresh().await.unwrap_err();
@@ -154,7 +154,7 @@ async fn f1_a_family_that_somebody_else_killed_asks_for_the_sign_in_and_is_not_t
     assert!(error.is_reauth_required() && error.to_string().contains("sign-in"), "{error}");
     assert_eq!(provider.token_requests().await, requests, "a dead grant costs nothing");
 
-    cell.put(TokenSet::from_refresh_token(provider.mint("web").await)).unwrap();
+    cell.put(TokenSet::from_refresh_token(provider.mint("web").await)).await.unwrap();
     assert!(cell.get().await.is_ok(), "a new sign-in revives it");
 }
 

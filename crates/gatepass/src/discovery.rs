@@ -84,6 +84,20 @@ impl AuthorizationServer {
         }
     }
 
+    /// What tells it from others: the issuer, or the URL where no issuer is known.
+    pub(crate) fn identity(&self) -> &str {
+        let (Location::TokenEndpoint(told) | Location::Issuer(told)) = &self.location;
+        self.named.as_deref().unwrap_or(told)
+    }
+
+    /// Whether a set that names this issuer may be its own, as far as that is known without asking.
+    pub(crate) fn may_be(&self, issuer: &str) -> bool {
+        match &self.location {
+            Location::TokenEndpoint(_) => self.named.as_deref() == Some(issuer),
+            Location::Issuer(asked) => asked == issuer || self.accepted_issuer.as_deref() == Some(issuer),
+        }
+    }
+
     /// # Errors
     /// Misconfigured, when the URL is none or not safe (6749-23, 8414-1).
     pub(crate) fn check(&self) -> Result<(), Error> {

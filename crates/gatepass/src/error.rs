@@ -35,6 +35,7 @@ struct Inner {
     code: Option<String>,
     retry_after: Option<Duration>,
     doubts_grant: bool,
+    in_doubt: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -70,6 +71,18 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(self, wait: Duration) -> Self {
         self.change(|inner| inner.retry_after = Some(wait))
+    }
+
+    /// The same error, of a request that may have arrived: it was sent and no answer came. If it presented a refresh token that rotates,
+    /// that may be spent (F4).
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        self.change(|inner| inner.in_doubt = true)
+    }
+
+    /// Whether a refresh token was sent and no answer came (F4).
+    pub fn is_in_doubt(&self) -> bool {
+        self.0.in_doubt
     }
 
     /// Marks a refused refresh that does not say why: when it repeats once, the grant counts as dead (F1).
@@ -113,6 +126,7 @@ impl Error {
             code: None,
             retry_after: None,
             doubts_grant: false,
+            in_doubt: false,
             source: None,
         }))
     }

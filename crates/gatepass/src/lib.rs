@@ -61,6 +61,7 @@ pub mod retry;
 pub mod retry_after;
 pub mod secret;
 pub mod source;
+pub mod store;
 pub mod token;
 
 pub use self::{

@@ -22,6 +22,7 @@ use std::{future::Future, pin::Pin};
 use crate::{
     error::Error,
     secret::Secret,
+    store::Key,
     token::{Token, TokenSet},
 };
 
@@ -44,6 +45,61 @@ pub trait TokenSource: Send + Sync + 'static {
         let _ = current;
         true
     }
+
+    /// Whether an exchange presents the refresh token of `current`, if it has one. Then it may be lost or spent twice, and the cell sees to
+    /// it that it is not (C4, F4); when the store is away it is not touched. Unless it says otherwise, a source does.
+    fn spends_refresh_token(&self) -> bool {
+        true
+    }
+
+    /// What distinguishes its tokens from those of others: decides under which key a store keeps them (C13).
+    fn identity(&self) -> Identity {
+        Identity::default()
+    }
+
+    /// Whether a set that a store kept was issued by this source's server to this source's client (X6).
+    ///
+    /// # Errors
+    /// Misconfigured, when it was not: it is neither used nor presented.
+    fn accepts(&self, set: &TokenSet) -> Result<(), Error> {
+        let _ = set;
+        Ok(())
+    }
+}
+
+/// What distinguishes the tokens of one source from those of another (C13). None of it is a secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Identity {
+    server: String,
+    client_id: String,
+    grant: String,
+    pub(crate) variant: String,
+}
+
+impl Identity {
+    /// Of this client at this authorization server: its issuer, or the URL of its token endpoint.
+    pub fn new(server: impl Into<String>, client_id: impl Into<String>) -> Self {
+        Self { server: server.into(), client_id: client_id.into(), ..Self::default() }
+    }
+
+    /// The kind of grant.
+    pub fn grant(mut self, grant: impl Into<String>) -> Self {
+        self.grant = grant.into();
+        self
+    }
+
+    /// Scopes, audience, resource and other parameters, as one text: empty when there are none. Tokens of one refresh token that differ
+    /// in this are kept side by side.
+    pub fn variant(mut self, variant: impl Into<String>) -> Self {
+        self.variant = variant.into();
+        self
+    }
+
+    /// Under which key the set of `subject` is kept.
+    pub(crate) fn key(&self, subject: &str) -> Key {
+        Key::new([&*self.server, &self.client_id, &self.grant, subject])
+    }
 }
 
 impl<F, Fut> TokenSource for F
@@ -65,6 +121,10 @@ impl TokenSource for Token {
     fn can_renew(&self, _current: &TokenSet) -> bool {
         false
     }
+
+    fn spends_refresh_token(&self) -> bool {
+        false
+    }
 }
 
 /// The same with its type erased, once, inside the cell.
@@ -74,6 +134,9 @@ pub(crate) trait ErasedSource: Send + Sync {
         current: Option<&'a TokenSet>,
     ) -> Pin<Box<dyn Future<Output = Result<TokenSet, Error>> + Send + 'a>>;
     fn can_renew(&self, current: &TokenSet) -> bool;
+    fn spends_refresh_token(&self) -> bool;
+    fn identity(&self) -> Identity;
+    fn accepts(&self, set: &TokenSet) -> Result<(), Error>;
 }
 
 impl<T: TokenSource> ErasedSource for T {
@@ -86,5 +149,17 @@ impl<T: TokenSource> ErasedSource for T {
 
     fn can_renew(&self, current: &TokenSet) -> bool {
         TokenSource::can_renew(self, current)
+    }
+
+    fn spends_refresh_token(&self) -> bool {
+        TokenSource::spends_refresh_token(self)
+    }
+
+    fn identity(&self) -> Identity {
+        TokenSource::identity(self)
+    }
+
+    fn accepts(&self, set: &TokenSet) -> Result<(), Error> {
+        TokenSource::accepts(self, set)
     }
 }

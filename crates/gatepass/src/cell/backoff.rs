@@ -15,6 +15,9 @@ const LONGEST_ASKED: Duration = Duration::from_secs(60);
 /// The longest a wrong setting is remembered (F2). At first briefly: it may be a gateway that answers for the server.
 const LONGEST_MISCONFIGURED: Duration = Duration::from_secs(30);
 
+/// How often a dead grant looks whether a newer set is in the store (F1).
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
+
 /// A failed exchange and what it means for the next.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
@@ -24,6 +27,8 @@ pub(super) struct Failure {
     ended: Tick,
     /// Between 0.75 and 1, drawn once for each failure.
     jitter: f64,
+    /// Whether a newer set may be found in a store.
+    stored: bool,
 }
 
 impl Failure {
@@ -39,14 +44,19 @@ impl Failure {
             error
         };
         let streak = earlier.map_or(0, |earlier| earlier.streak).saturating_add(1);
-        Self { error, streak, ended: now, jitter: 0.75 + 0.25 * fastrand::f64() }
+        Self { error, streak, ended: now, jitter: 0.75 + 0.25 * fastrand::f64(), stored: false }
+    }
+
+    /// The same where a store is looked at again.
+    pub(super) fn of_store(self) -> Self {
+        Self { stored: true, ..self }
     }
 
     /// How long until the next try may start; `None` when it may now. Forever for a dead grant.
     ///
     /// With a living token the schedule is kinder to the server than without one (C8).
     pub(super) fn remaining(&self, now: Tick, token_lives: bool) -> Option<Duration> {
-        if self.error.is_reauth_required() {
+        if self.error.is_reauth_required() && !self.stored {
             return Some(Duration::MAX);
         }
         self.wait(token_lives).checked_sub(now.since(self.ended)).filter(|left| !left.is_zero())
@@ -56,6 +66,9 @@ impl Failure {
         if let Some(asked) = self.error.retry_after() {
             // Never early; what is added spreads a fleet that was told the same. "0" does not make a hot loop (C9).
             return asked.min(LONGEST_ASKED).mul_f64(1.0 + (1.0 - self.jitter) / 2.0).max(FIRST.mul_f64(self.jitter));
+        }
+        if self.error.is_reauth_required() {
+            return LOOK_AGAIN.mul_f64(self.jitter);
         }
         let longest = match token_lives {
             _ if self.error.is_misconfigured() => LONGEST_MISCONFIGURED,

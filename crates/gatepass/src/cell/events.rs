@@ -20,6 +20,8 @@ pub struct Issued {
     pub generation: u64,
     /// Why it was asked for; `None` when it was [`put`](super::TokenCell::put).
     pub reason: Option<Reason>,
+    /// Whether it is from the store, or what the cell was told to start from: nothing was exchanged.
+    pub adopted: bool,
     /// The set, refresh token and all.
     pub set: Arc<TokenSet>,
 }

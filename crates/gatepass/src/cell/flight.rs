@@ -1,6 +1,7 @@
 //! The one exchange that runs: a task that belongs to nobody (C3), and those who wait for it.
 
 use std::{
+    future::Future,
     pin::pin,
     sync::{Arc, MutexGuard, OnceLock},
     time::Duration,
@@ -11,7 +12,10 @@ use tracing::{Instrument, instrument::WithSubscriber};
 
 use super::{
     Inner,
+    attempt::{self, Got, Lost},
     ledger::{Ledger, Reason},
+    saving,
+    stored::Visit,
 };
 use crate::{
     clock::Tick,
@@ -124,7 +128,9 @@ pub(super) fn launch(
     let generation = ledger.generation;
     let number = ledger.next_flight();
     let now = inner.settings.clock.tick();
-    let overdue = now.plus(inner.settings.attempt_timeout.saturating_mul(2).max(SHORTEST_OVERDUE));
+    // With a store it waits for others too: for the lease, and for the store itself.
+    let attempts = if inner.settings.store.is_some() { 4 } else { 2 };
+    let overdue = now.plus(inner.settings.attempt_timeout.saturating_mul(attempts).max(SHORTEST_OVERDUE));
     let patience = token_lives.map_or(PATIENCE, |lives| PATIENCE.min(lives / 2));
     let late = now.plus(patience);
     let state = Arc::new(watch::Sender::new(State::UnderWay));
@@ -150,30 +156,22 @@ pub(super) fn launch(
 
 async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reason, patience: Duration) {
     let inner = landing.inner.clone();
-    let attempt = inner.source.exchange(current.as_deref());
-    let mut attempt = pin!(tokio::time::timeout(inner.settings.attempt_timeout, attempt));
-    let result = match tokio::time::timeout(patience, &mut attempt).await {
-        Ok(result) => result,
-        Err(_) => {
-            landing.state.send_if_modified(|state| {
-                let late = matches!(state, State::UnderWay);
-                if late {
-                    *state = State::Late;
-                }
-                late
-            });
-            attempt.await
-        }
+    let Some(store) = inner.settings.store.clone() else {
+        let mut work = pin!(attempt::alone(&inner, current));
+        let result = landing.watch(&mut work, patience).await;
+        return landing.land(result, reason);
     };
-    let result = match result {
-        Ok(result) => result,
-        Err(_) => Err(Error::transient(format!(
-            "no token within {:?}: the token source took too long",
-            inner.settings.attempt_timeout
-        ))),
+    let mut visit = Visit::new(&inner, &*store, current);
+    let result = {
+        let mut work = pin!(visit.run());
+        landing.watch(&mut work, patience).await
     };
-    // From here on the set is used: what has to be durable first belongs before this.
-    landing.land(result, current.as_deref(), reason);
+    // Who waits until the cell has settled waits until this is dropped.
+    let saving = landing.saves();
+    landing.land(result, reason);
+    saving::finish(visit).await;
+    drop(saving);
+    inner.lock().saving.take_if(|saving| saving.has_changed().is_err());
 }
 
 /// Clears the slot, whatever happens to the task.
@@ -187,8 +185,30 @@ struct Landing {
 }
 
 impl Landing {
-    fn land(mut self, result: Result<TokenSet, Error>, current: Option<&TokenSet>, reason: Reason) {
-        let outcome = self.inner.settle(self.number, self.generation, result, current, reason);
+    /// Waits for the work, and says so when it takes long.
+    async fn watch<T>(&self, work: &mut (impl Future<Output = T> + Unpin), patience: Duration) -> T {
+        if let Ok(result) = tokio::time::timeout(patience, &mut *work).await {
+            return result;
+        }
+        self.state.send_if_modified(|state| {
+            let late = matches!(state, State::UnderWay);
+            if late {
+                *state = State::Late;
+            }
+            late
+        });
+        work.await
+    }
+
+    /// Announces that there is something to do after it has landed.
+    fn saves(&self) -> watch::Sender<()> {
+        let (saving, is_saving) = watch::channel(());
+        self.inner.lock().saving = Some(is_saving);
+        saving
+    }
+
+    fn land(mut self, result: Result<Got, Lost>, reason: Reason) {
+        let outcome = self.inner.settle(self.number, self.generation, result, reason);
         self.landed = true;
         self.inner.clear_slot(self.number);
         self.state.send_replace(State::Done(outcome.clone()));

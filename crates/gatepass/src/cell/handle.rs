@@ -7,6 +7,7 @@ use super::{
     flight::{self, Flight},
     ledger::{Reason, Step},
     schedule::{Phase, Reading},
+    stored,
 };
 use crate::{
     clock::{COARSE, Tick},
@@ -86,14 +87,47 @@ impl TokenCell {
         refused.is_of(&self.0.owner) && self.0.can_replace(refused.generation())
     }
 
-    /// Gives the cell a set obtained elsewhere: by a sign-in, from a file. It replaces what there is, and revives a dead
+    /// Gives the cell a set obtained elsewhere, by a sign-in. It replaces what there is, here and in the store, and revives a dead
     /// grant. An exchange under way does not overwrite it.
     ///
     /// # Errors
     /// Misconfigured, when the access token cannot be sent (X5), or there is neither an access token nor a refresh token; then
-    /// nothing has changed.
-    pub fn put(&self, set: TokenSet) -> Result<(), Error> {
-        self.0.put(set)
+    /// nothing has changed. Any error of the store: then the set is in use all the same, here, and each exchange tries to store it
+    /// before anything else; [`Status::unsaved`] says so until it is stored (C5).
+    ///
+    /// # Cancel safety
+    /// A dropped call has put the set or not, or has put it into the store and not here, where the next exchange finds it.
+    pub async fn put(&self, set: TokenSet) -> Result<(), Error> {
+        let set = self.0.checked(set)?;
+        let Some(store) = &self.0.settings.store else {
+            return self.0.put(set, Ok(0));
+        };
+        match stored::put(&self.0, &**store, &set).await {
+            Ok(known) => self.0.put(set, Ok(known)),
+            Err(error) => {
+                tracing::warn!(%error, "the token set that was put is in use, but could not be stored");
+                self.0.put(set, Err(error.clone()))?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets the set: a sign-out. It is gone here at once and from the store when this returns, and nothing that is under way brings it back, on this
+    /// instance or another. Others that hold its access token use it until their next exchange, at the latest until
+    /// it ends: revoke it to end it everywhere at once. [`put`](Self::put) begins anew.
+    ///
+    /// # Errors
+    /// Of the store: then it is still there, and this cell removes it before its next exchange; call again to be sure.
+    ///
+    /// # Cancel safety
+    /// It is gone here, and from the store before this cell's next exchange.
+    pub async fn remove(&self) -> Result<(), Error> {
+        self.0.remove();
+        if let Some(store) = &self.0.settings.store {
+            stored::remove(&self.0, &**store).await?;
+        }
+        self.0.removed();
+        Ok(())
     }
 
     /// Exchanges now, whatever the token's age, or joins the exchange that runs.
@@ -146,6 +180,8 @@ impl TokenCell {
             expires_at: reading.and_then(|_| current.as_ref()?.token().expires_at()),
             remaining: reading.and_then(|reading| reading.remaining),
             exchanging: ledger.flight.is_some(),
+            unsaved: ledger.unsaved.as_ref().map(|unsaved| unsaved.error.clone()),
+            counts: ledger.counts,
             last_error: failure.map(|failure| failure.error.clone()),
             refusals_ignored_for: ledger.refusals_ignored_for(now.tick),
             next_attempt_in: failure
@@ -154,17 +190,22 @@ impl TokenCell {
         }
     }
 
-    /// Waits until no exchange is under way: for a graceful shutdown, after the last request. One that [`put`](Self::put) made
-    /// pointless is not waited for.
+    /// Waits until no exchange is under way, and what one brought is stored or was tried for a minute: for a graceful shutdown,
+    /// after the last request. One that [`put`](Self::put) made pointless is not waited for.
     ///
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn settled(&self) {
         loop {
-            let flight = self.0.lock().flight.clone();
-            match flight {
-                Some(flight) => drop(flight.outcome().await),
-                None => return,
+            let (flight, saving) = {
+                let ledger = self.0.lock();
+                (ledger.flight.clone(), ledger.saving.clone())
+            };
+            match (flight, saving) {
+                (Some(flight), _) => drop(flight.outcome().await),
+                // Closed when it is done.
+                (None, Some(mut saving)) if saving.has_changed().is_ok() => drop(saving.changed().await),
+                (None, _) => return,
             }
         }
     }

@@ -2,17 +2,18 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 
 use super::{
+    attempt::{Got, Lost},
     builder::Settings,
     current::Current,
     events::Issued,
-    ledger::{Ledger, Reason},
+    ledger::{Ledger, Reason, Removal, Unsaved},
     schedule::{Now, Phase, Schedule},
 };
 use crate::{
@@ -24,15 +25,17 @@ use crate::{
 pub(super) struct Inner {
     pub(super) current: ArcSwapOption<Current>,
     ledger: Mutex<Ledger>,
-    pub(super) source: Box<dyn ErasedSource>,
-    pub(super) settings: Settings,
+    pub(super) source: Arc<dyn ErasedSource>,
+    pub(super) settings: Arc<Settings>,
+    subject: Option<Arc<str>>,
+    start_from: Option<Box<TokenSet>>,
     pub(super) issued: watch::Sender<Option<Issued>>,
     /// Itself, for the tokens it issues.
     pub(super) owner: Weak<dyn Owner>,
 }
 
 /// What arrives with less to live would be renewed many times a second (C9).
-const SHORTEST_LIFE: Duration = Duration::from_millis(200);
+pub(super) const SHORTEST_LIFE: Duration = Duration::from_millis(200);
 
 /// A set that may be published, and what is published of it.
 struct Prepared {
@@ -54,12 +57,20 @@ impl From<Error> for Unfit {
 }
 
 impl Inner {
-    pub(super) fn new(owner: Weak<Self>, source: Box<dyn ErasedSource>, settings: Settings) -> Self {
+    pub(super) fn new(
+        owner: Weak<Self>,
+        source: Arc<dyn ErasedSource>,
+        settings: Arc<Settings>,
+        subject: Option<Arc<str>>,
+        start_from: Option<Box<TokenSet>>,
+    ) -> Self {
         Self {
             current: ArcSwapOption::empty(),
-            ledger: Mutex::new(Ledger::new(settings.clock.tick())),
+            ledger: Mutex::new(Ledger::new(settings.clock.tick(), settings.store.is_some())),
             source,
             settings,
+            subject,
+            start_from,
             issued: watch::Sender::new(None),
             owner,
         }
@@ -82,17 +93,40 @@ impl Inner {
         lives.then(|| current.token().clone())
     }
 
+    /// Whose token it is, in the store.
+    pub(super) fn subject(&self) -> &str {
+        self.subject.as_deref().unwrap_or_default()
+    }
+
+    /// What to start from when there is nothing, unless that was removed.
+    pub(super) fn start_from(&self, now: SystemTime) -> Option<TokenSet> {
+        let mut set = self.start_from.as_deref()?.clone();
+        set.arrive(now);
+        (self.lock().removed == Removal::No).then_some(set)
+    }
+
     /// Takes what an exchange brought: publishes it, tells listeners, says what the waiters get.
     pub(super) fn settle(
         &self,
         number: u64,
         started_at: u64,
-        result: Result<TokenSet, Error>,
-        before: Option<&TokenSet>,
+        result: Result<Got, Lost>,
         reason: Reason,
     ) -> Result<Token, Error> {
         let now = self.now();
-        let prepared = result.map_err(Unfit::from).and_then(|set| self.prepare(set, before, started_at, now));
+        let (mut known, mut rotates, mut adopted) = (0, true, false);
+        let mut at_risk = None;
+        let mut lost = None;
+        let prepared = match result {
+            Ok(got) => {
+                (known, rotates, adopted, at_risk) = (got.known, got.rotates, got.adopted, got.at_risk);
+                self.prepare(got.set, got.before.as_deref(), started_at, now)
+            }
+            Err(Lost { error, generation, removed, .. }) => {
+                lost = Some((generation, removed));
+                Err(Unfit::from(error))
+            }
+        };
         let mut ledger = self.lock();
         if ledger.generation != started_at {
             // A set was put meanwhile, by somebody who knew better.
@@ -101,15 +135,36 @@ impl Inner {
                 .living()
                 .ok_or_else(|| Error::transient("the token set was replaced while this exchange ran; ask again"));
         }
+        if lost.is_none() {
+            // There was an answer.
+            ledger.intent = None;
+            ledger.rotates = rotates;
+            ledger.known = known;
+            ledger.removed = Removal::No;
+        }
         let Prepared { set, renewable, current } = match prepared {
             Ok(prepared) => prepared,
             Err(Unfit { error, rotated }) => {
                 let error = ledger.fail(number, error, now.tick);
+                if let Some((generation, removed)) = lost {
+                    ledger.dead = error.is_reauth_required().then_some(generation);
+                    if removed {
+                        ledger.forget();
+                        self.current.store(None);
+                    }
+                }
                 let error = ledger.held_off(now.tick).unwrap_or(error);
                 if let Some(set) = rotated {
                     ledger.rescue(set.clone());
+                    ledger.risk(&set, at_risk);
                     drop(ledger);
-                    self.announce(Issued { previous: started_at, generation: started_at, reason: Some(reason), set });
+                    self.announce(Issued {
+                        previous: started_at,
+                        generation: started_at,
+                        reason: Some(reason),
+                        adopted,
+                        set,
+                    });
                 }
                 return Err(error);
             }
@@ -117,16 +172,53 @@ impl Inner {
         let token = current.token().clone();
         let fresh = current.read(now).phase == Phase::Fresh;
         ledger.issue(set.clone(), renewable, token.generation(), fresh, now.tick);
+        ledger.risk(&set, at_risk);
         self.current.store(Some(current));
         drop(ledger);
-        self.announce(Issued { previous: started_at, generation: token.generation(), reason: Some(reason), set });
+        self.announce(Issued {
+            previous: started_at,
+            generation: token.generation(),
+            reason: Some(reason),
+            adopted,
+            set,
+        });
         Ok(token)
+    }
+
+    /// What was at risk is stored, or need not be any more.
+    pub(super) fn saved(&self, unsaved: &Arc<Unsaved>, known: Option<u64>) {
+        let mut ledger = self.lock();
+        if ledger.unsaved.take_if(|own| Arc::ptr_eq(own, unsaved)).is_some()
+            && let Some(known) = known
+        {
+            ledger.known = known;
+        }
+    }
+
+    /// What was at risk was removed from the store meanwhile: it is not used any more.
+    pub(super) fn drop_removed(&self, unsaved: &Arc<Unsaved>) {
+        let mut ledger = self.lock();
+        if ledger.unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved)) {
+            ledger.forget();
+            self.current.store(None);
+        }
+    }
+
+    /// The store has heard of the removal.
+    pub(super) fn removed(&self) {
+        let mut ledger = self.lock();
+        if ledger.removed == Removal::Pending {
+            ledger.removed = Removal::Done;
+        }
     }
 
     /// Counts an exchange that panicked, which is a failure like others.
     pub(super) fn crash(&self, number: u64, error: Error) -> Error {
         let now = self.settings.clock.tick();
-        self.lock().fail(number, error, now)
+        let mut ledger = self.lock();
+        // It says nothing about the answer: what the server makes of the refresh token will show.
+        ledger.intent = None;
+        ledger.fail(number, error, now)
     }
 
     /// Clears the slot, last of all: who waits until the cell has settled finds everything done.
@@ -136,18 +228,27 @@ impl Inner {
         drop(flight);
     }
 
-    /// Replaces the set from outside.
+    /// Makes a set from outside ready.
     ///
     /// # Errors
-    /// Misconfigured, when its access token cannot be sent; then nothing has changed.
-    pub(super) fn put(&self, mut set: TokenSet) -> Result<(), Error> {
+    /// Misconfigured, when its access token cannot be sent, or it has no token at all.
+    pub(super) fn checked(&self, mut set: TokenSet) -> Result<Arc<TokenSet>, Error> {
         let now = self.now();
         set.arrive(now.wall);
-        let set = Arc::new(set);
-        let renewable = self.source.can_renew(&set);
-        if set.access_token.is_none() && set.refresh_token.is_none() {
-            return Err(Error::misconfigured("the token set has neither an access token nor a refresh token"));
+        match (&set.access_token, &set.refresh_token) {
+            (None, None) => Err(Error::misconfigured("the token set has neither an access token nor a refresh token")),
+            (None, Some(_)) => Ok(Arc::new(set)),
+            (Some(_), _) => self.publishable(&set, true, 0, now).map(|_| Arc::new(set)),
         }
+    }
+
+    /// Replaces the set from outside. `known` is its generation in the store, or why it is not there.
+    ///
+    /// # Errors
+    /// As for [`checked`](Self::checked); then nothing has changed.
+    pub(super) fn put(&self, set: Arc<TokenSet>, known: Result<u64, Error>) -> Result<(), Error> {
+        let now = self.now();
+        let renewable = self.source.can_renew(&set);
         let mut ledger = self.lock();
         let previous = ledger.generation;
         let current = match set.access_token {
@@ -155,14 +256,39 @@ impl Inner {
             None => None,
         };
         let generation = ledger.replace(set.clone(), renewable, now.tick);
+        match known {
+            Ok(known) => ledger.known = known,
+            Err(error) => {
+                ledger.counts.at_risk += 1;
+                ledger.unsaved = Some(Arc::new(Unsaved { set: set.clone(), base: None, error }));
+            }
+        }
         self.current.store(current);
         let overtaken = ledger.flight.take();
         drop(ledger);
         if let Some(overtaken) = overtaken {
             overtaken.overtake();
         }
-        self.announce(Issued { previous, generation, reason: None, set });
+        self.announce(Issued { previous, generation, reason: None, adopted: false, set });
         Ok(())
+    }
+
+    /// Forgets the set. What is under way brings nothing back.
+    pub(super) fn remove(&self) {
+        let now = self.settings.clock.tick();
+        let mut ledger = self.lock();
+        ledger.remove(now);
+        self.current.store(None);
+        let overtaken = ledger.flight.take();
+        drop(ledger);
+        if let Some(overtaken) = overtaken {
+            overtaken.overtake();
+        }
+    }
+
+    /// Whether the token of a set can be used.
+    pub(super) fn is_fit(&self, set: &TokenSet) -> bool {
+        set.access_token.is_some() && self.sound(set, true, 0, self.now()).is_ok()
     }
 
     fn prepare(

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::watch;
+
 use super::{
     backoff::{Bucket, Failure},
     flight::Flight,
@@ -10,6 +12,7 @@ use super::{
 use crate::{
     clock::{COARSE, Tick},
     error::Error,
+    store::Intent,
     token::TokenSet,
 };
 
@@ -30,6 +33,58 @@ pub(super) struct Ledger {
     /// Whether it was said that refused tokens stay.
     warned: bool,
     bucket: Bucket,
+    /// Whether a store is looked into before the grant counts as dead.
+    stored: bool,
+    /// The generation in the store that the token came from, or went there as; 0 when it was never there.
+    pub(super) known: u64,
+    /// The generation in the store whose grant turned out to be dead.
+    pub(super) dead: Option<u64>,
+    /// What the store does not have yet, though it should (C5).
+    pub(super) unsaved: Option<Arc<Unsaved>>,
+    /// The task that still stores what an exchange brought; it is gone when this is closed.
+    pub(super) saving: Option<watch::Receiver<()>>,
+    /// A refresh token that was presented, and no answer came: without a store this is the only place to know it (F4).
+    pub(super) intent: Option<Intent>,
+    /// An intent that may be in the store, though its request was never sent or was answered; and what was in doubt before it.
+    pub(super) settled: Option<Box<(u64, Option<Intent>)>>,
+    /// Whether the last refresh brought another refresh token.
+    pub(super) rotates: bool,
+    /// Whether the owner removed the set: what the cell started from is over.
+    pub(super) removed: Removal,
+    pub(super) counts: Counts,
+}
+
+/// Whether the owner removed the set, and whether the store has heard of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    No,
+    Pending,
+    Done,
+}
+
+/// A set that could not be stored.
+#[derive(Debug)]
+pub(super) struct Unsaved {
+    pub(super) set: Arc<TokenSet>,
+    /// What was in the store when it was issued; `None` for a set that was put, which replaces whatever is there.
+    pub(super) base: Option<u64>,
+    pub(super) error: Error,
+}
+
+/// How often what happened, since the cell was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Calls of the source.
+    pub exchanges: u64,
+    /// Sets taken from the store instead (C4).
+    pub adopted: u64,
+    /// Exchanges that presented a refresh token and got no answer (F4).
+    pub in_doubt: u64,
+    /// Writes that found the record changed by somebody else meanwhile.
+    pub conflicts: u64,
+    /// Sets that could not be stored at once (C5).
+    pub at_risk: u64,
 }
 
 /// Why an exchange runs.
@@ -76,8 +131,18 @@ pub(super) enum Step {
 }
 
 impl Ledger {
-    pub(super) fn new(now: Tick) -> Self {
+    pub(super) fn new(now: Tick, stored: bool) -> Self {
         Self {
+            stored,
+            known: 0,
+            dead: None,
+            unsaved: None,
+            saving: None,
+            intent: None,
+            settled: None,
+            rotates: true,
+            removed: Removal::No,
+            counts: Counts::default(),
             set: None,
             renewable: true,
             generation: 0,
@@ -114,7 +179,7 @@ impl Ledger {
         if let Some(error) = self.held_off(now) {
             return Step::Refuse(error);
         }
-        if !self.renewable {
+        if !self.renewable && !self.stored {
             return Step::Refuse(cannot_renew(self.refused.is_some_and(|refused| refused == self.generation)));
         }
         Step::Start(if expired {
@@ -131,7 +196,7 @@ impl Ledger {
         let failure = self.failure.as_ref()?;
         let wait = failure.remaining(now, false)?;
         let error = failure.error.clone();
-        Some(if wait == Duration::MAX { error } else { error.with_retry_after(wait + COARSE) })
+        Some(if error.is_reauth_required() { error } else { error.with_retry_after(wait + COARSE) })
     }
 
     /// Whether the owner may force an exchange now (A4, C8).
@@ -142,7 +207,7 @@ impl Ledger {
         if let Some(error) = self.held_off(now) {
             return Err(error);
         }
-        if !self.renewable {
+        if !self.renewable && !self.stored {
             return Err(cannot_renew(false));
         }
         self.bucket.take(now).map_err(|wait| {
@@ -185,12 +250,13 @@ impl Ledger {
 
     /// Whether no exchange helps any more, only a new set (F1).
     pub(super) fn is_dead(&self) -> bool {
-        !self.renewable || self.failure.as_ref().is_some_and(|failure| failure.error.is_reauth_required())
+        (!self.renewable && !self.stored)
+            || self.failure.as_ref().is_some_and(|failure| failure.error.is_reauth_required())
     }
 
     /// Whether a caller whose token was refused may find another one without one being there yet.
     pub(super) fn may_exchange(&self, now: Tick) -> bool {
-        self.to_join(now).is_some() || (self.renewable && self.held_off(now).is_none())
+        self.to_join(now).is_some() || ((self.renewable || self.stored) && self.held_off(now).is_none())
     }
 
     /// A set from outside: whatever went wrong before is over.
@@ -203,7 +269,27 @@ impl Ledger {
         self.set = Some(set);
         self.failure = None;
         self.refused = None;
+        self.dead = None;
+        self.unsaved = None;
+        self.intent = None;
+        self.rotates = true;
+        self.removed = Removal::No;
         self.generation
+    }
+
+    /// Forgets the set; what is under way counts no more.
+    pub(super) fn remove(&mut self, now: Tick) {
+        self.replace(Arc::new(TokenSet::without_tokens()), true, now);
+        self.forget();
+        self.removed = Removal::Pending;
+    }
+
+    /// Forgets the set, which was removed from the store; what the cell started from is over too.
+    pub(super) fn forget(&mut self) {
+        self.removed = Removal::Done;
+        self.set = None;
+        self.known = 0;
+        self.unsaved = None;
     }
 
     /// The set that an exchange brought, as the generation it got.
@@ -216,7 +302,7 @@ impl Ledger {
             self.failure = None;
         } else if generation == self.generation {
             let error = Error::transient("the token source handed out the same token again");
-            self.failure = Some(Failure::new(error, self.failure.as_ref(), now));
+            self.failure = Some(self.failure(error, now));
         } else {
             self.generation = generation;
             self.failure = None;
@@ -228,15 +314,26 @@ impl Ledger {
         self.set = Some(set);
     }
 
+    /// Remembers that a set could not be stored (C5), or that there is no such set any more.
+    pub(super) fn risk(&mut self, set: &Arc<TokenSet>, at_risk: Option<(u64, Error)>) {
+        self.counts.at_risk += u64::from(at_risk.is_some());
+        self.unsaved = at_risk.map(|(base, error)| Arc::new(Unsaved { set: set.clone(), base: Some(base), error }));
+    }
+
     /// Remembers a failure; not that of an exchange whose place was taken, which says nothing about now.
     pub(super) fn fail(&mut self, number: u64, error: Error, now: Tick) -> Error {
         if number != self.flights {
             return error;
         }
-        let failure = Failure::new(error, self.failure.as_ref(), now);
+        let failure = self.failure(error, now);
         let error = failure.error.clone();
         self.failure = Some(failure);
         error
+    }
+
+    fn failure(&self, error: Error, now: Tick) -> Failure {
+        let failure = Failure::new(error, self.failure.as_ref(), now);
+        if self.stored { failure.of_store() } else { failure }
     }
 }
 

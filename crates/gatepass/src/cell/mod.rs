@@ -36,6 +36,7 @@
 //!
 //! After a failure the next exchange waits; callers without a token get the remembered error at once meanwhile.
 
+mod attempt;
 mod backoff;
 mod builder;
 mod current;
@@ -44,8 +45,10 @@ mod flight;
 mod handle;
 mod inner;
 mod ledger;
+mod saving;
 mod schedule;
 mod status;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -54,7 +57,7 @@ pub use self::{
     builder::Builder,
     events::{Events, Issued},
     handle::TokenCell,
-    ledger::Reason,
+    ledger::{Counts, Reason},
     status::{State, Status},
 };
 pub(crate) use self::{handle::Claim, handle::Waiter};

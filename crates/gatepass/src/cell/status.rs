@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::Counts;
 use crate::error::Error;
 
 /// A snapshot of a cell. From [`TokenCell::status`](super::TokenCell::status).
@@ -24,6 +25,11 @@ pub struct Status {
     pub last_error: Option<Error>,
     /// How long a refused token is kept, since refusals followed each other too fast (A4); `None` while refusals heal.
     pub refusals_ignored_for: Option<Duration>,
+    /// Why the newest set is not in the store, though it should be (C5): a rotated refresh token that only this process has. `None` when it is
+    /// there, or when there is no store.
+    pub unsaved: Option<Error>,
+    /// How often what happened, since the cell was made.
+    pub counts: Counts,
     /// How long the next exchange is held off after a failure; `None` when it is not, or when only a new set helps.
     pub next_attempt_in: Option<Duration>,
 }

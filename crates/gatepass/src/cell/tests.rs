@@ -4,6 +4,7 @@ mod failures;
 mod owners;
 mod renewal;
 mod sharing;
+mod stored;
 mod tasks;
 
 use std::{
@@ -22,6 +23,7 @@ use super::*;
 use crate::{
     clock::{Clock, TestClock},
     error::Error,
+    secret::Secret,
     source::TokenSource,
     token::{Token, TokenSet},
 };
@@ -227,7 +229,7 @@ async fn c1_the_header_value_was_built_when_the_token_came_and_is_sensitive() {
 #[test]
 fn c1_constructors_work_outside_a_runtime() {
     let cell = TokenCell::builder(Source::new()).name("billing").clock(Clock::default()).build();
-    cell.put(TokenSet::new("had-elsewhere").expires_in(HOUR)).unwrap();
+    at_once(cell.put(TokenSet::new("had-elsewhere").expires_in(HOUR))).unwrap().unwrap();
     assert_eq!(cell.peek().unwrap().expose(), "had-elsewhere");
     assert_eq!(token_at_once(&cell).as_deref(), Some("had-elsewhere"));
 }

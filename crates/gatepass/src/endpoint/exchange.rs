@@ -15,7 +15,7 @@ use crate::{
     error::{BoxError, Error},
     grant::{Answer, Asked, Grant},
     retry_after::RetryAfter,
-    source::TokenSource,
+    source::{Identity, TokenSource},
     token::TokenSet,
 };
 
@@ -74,7 +74,13 @@ where
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         let request = request(Method::POST, &url, headers, Body::new(form.encode()))?;
-        let received = self.transport.call(request, "token endpoint").await.inspect_err(|_| self.forget())?;
+        let received = match self.transport.call(request, "token endpoint").await {
+            Ok(received) => received,
+            Err(failed) => {
+                self.forget();
+                return Err(if failed.was_sent { failed.error.in_doubt() } else { failed.error });
+            }
+        };
         let mut secrets = self.client.secrets();
         secrets.extend(form.secrets().cloned());
         let asked = Asked { spends_refresh_token: self.grant.spends_refresh_token(), secrets: &secrets };
@@ -123,7 +129,8 @@ where
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
             let request = request(Method::GET, url, headers, Body::default())?;
-            let received = self.transport.call(request, "authorization server's metadata endpoint").await?;
+            let received = self.transport.call(request, "authorization server's metadata endpoint").await;
+            let received = received.map_err(|failed| failed.error)?;
             if received.status.is_server_error() || received.status.as_u16() == 429 {
                 let error = Error::transient(format!(
                     "the metadata at {url} cannot be read now (HTTP {})",
@@ -187,6 +194,23 @@ where
 
     fn can_renew(&self, current: &TokenSet) -> bool {
         !self.grant.spends_refresh_token() || current.refresh_token.is_some()
+    }
+
+    fn spends_refresh_token(&self) -> bool {
+        self.grant.spends_refresh_token()
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::new(self.server.identity(), self.client.id()).grant(self.grant.kind()).variant(self.grant.variant())
+    }
+
+    fn accepts(&self, set: &TokenSet) -> Result<(), Error> {
+        let own = match (set.issuer.as_deref(), self.server.told()) {
+            (Some(issuer), _) if self.server.may_be(issuer) => Some(issuer),
+            (_, Some((named, _))) => named,
+            (_, None) => Some(self.server.identity()),
+        };
+        self.check_owner(Some(set), own)
     }
 }
 

@@ -253,7 +253,7 @@ async fn f1_a_rotating_refresh_token_is_spent_once_and_the_next_one_after_it() {
     });
     let cell =
         TokenCell::builder(endpoint(&server, told(), RefreshToken::new())).clock(TestClock::new().clock()).build();
-    cell.put(TokenSet::from_refresh_token("refresh-1")).unwrap();
+    cell.put(TokenSet::from_refresh_token("refresh-1")).await.unwrap();
     for number in 1..=3 {
         let token = cell.get().await.unwrap();
         assert_eq!(token.expose(), format!("access-{number}"));

@@ -21,6 +21,13 @@ pub(super) struct Transport<S> {
     pub(super) max_answer: usize,
 }
 
+/// Why there is no answer.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    /// Whether the request may have arrived (F4).
+    pub(super) was_sent: bool,
+}
+
 /// An answer, read whole.
 pub(super) struct Received {
     pub(super) status: StatusCode,
@@ -35,7 +42,7 @@ impl<S> Transport<S> {
 
     /// # Errors
     /// Transient: no answer, one that is too large, or none in time. An [`Error`] of the transport stays what it is.
-    pub(super) async fn call<B>(&self, request: Request<Body>, what: &str) -> Result<Received, Error>
+    pub(super) async fn call<B>(&self, request: Request<Body>, what: &str) -> Result<Received, Failed>
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone,
         S::Error: Into<BoxError>,
@@ -54,28 +61,55 @@ impl<S> Transport<S> {
             };
             Ok::<_, BoxError>(Received { status: parts.status, headers: parts.headers, body })
         };
+        let sent = |error| Failed { error, was_sent: true };
         match tokio::time::timeout(self.timeout, answer).await {
             Ok(Ok(received)) => Ok(received),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(Error::transient(format!("the answer of the {what} is larger than {} bytes", self.max_answer)))
-            }
+            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(sent(Error::transient(format!(
+                "the answer of the {what} is larger than {} bytes",
+                self.max_answer
+            )))),
             // A transport may say itself what went wrong.
             Ok(Err(error)) => Err(match error.downcast::<Error>() {
-                Ok(error) => *error,
-                Err(error) if lacks_tls(&*error) => Error::misconfigured(
-                    "the transport cannot do https: give it a connector with TLS, such as hyper-rustls', or turn on a TLS \
-                     feature of reqwest",
-                )
-                .with_source(error),
-                Err(error) => Error::transient(format!("no answer from the {what}")).with_source(error),
+                Ok(error) => Failed { was_sent: error.is_in_doubt(), error: *error },
+                Err(error) if lacks_tls(&*error) => {
+                    let error = Error::misconfigured(
+                        "the transport cannot do https: give it a connector with TLS, such as hyper-rustls', or turn on a TLS \
+                         feature of reqwest",
+                    )
+                    .with_source(error);
+                    Failed { error, was_sent: false }
+                }
+                Err(error) => Failed {
+                    was_sent: !never_connected(&*error),
+                    error: Error::transient(format!("no answer from the {what}")).with_source(error),
+                },
             }),
-            Err(_) => Err(Error::transient(format!("no answer from the {what} within {:?}", self.timeout))),
+            Err(_) => Err(sent(Error::transient(format!("no answer from the {what} within {:?}", self.timeout)))),
         }
     }
 }
 
+/// Whether there was no connection to send anything on. What clients tell of it is an I/O error of the system, or a text.
+fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
+    use std::io::ErrorKind::{
+        AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, NotConnected,
+    };
+    chain(error).any(|error| {
+        let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+        let refused =
+            [AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, NotConnected];
+        // hyper-util's, and so reqwest's: names that were not found, and handshakes that failed, have no kind of their own.
+        kind.is_some_and(|kind| refused.contains(&kind)) || error.to_string().contains("client error (Connect)")
+    })
+}
+
+fn chain<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> impl Iterator<Item = &'a (dyn std::error::Error + 'static)> {
+    std::iter::successors(Some(error), |error| error.source())
+}
+
 /// Whether an https URL came to a connector that knows http only. Its error has no public type, only a text.
 fn lacks_tls(error: &(dyn std::error::Error + 'static)) -> bool {
-    let mut chain = std::iter::successors(Some(error), |error| error.source());
-    chain.any(|error| error.to_string().contains("scheme is not http"))
+    chain(error).any(|error| error.to_string().contains("scheme is not http"))
 }

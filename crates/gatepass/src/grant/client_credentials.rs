@@ -31,6 +31,14 @@ impl Grant for ClientCredentials {
         false
     }
 
+    fn kind(&self) -> &str {
+        "client_credentials"
+    }
+
+    fn variant(&self) -> String {
+        self.parameters.variant()
+    }
+
     fn check(&self) -> Result<(), Error> {
         self.parameters.check()
     }

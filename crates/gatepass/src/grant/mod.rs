@@ -37,6 +37,15 @@ pub trait Grant: Send + Sync + 'static {
     /// or a setting is wrong (F2).
     fn spends_refresh_token(&self) -> bool;
 
+    /// What kind of grant it is, for keeping tokens apart (C13): its `grant_type`, unless that says too little.
+    fn kind(&self) -> &str;
+
+    /// What distinguishes tokens asked for with these parameters from others: empty when there are none. It is shown: no secret
+    /// may be read from it.
+    fn variant(&self) -> String {
+        String::new()
+    }
+
     /// Checks the settings, once, before the first request.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::Form;
-use crate::{error::Error, secret::Secret};
+use crate::{error::Error, secret::Secret, store::fingerprint};
 
 /// Scopes, audience, resource and whatever else a server wants to know.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,19 @@ impl Parameters {
         for (name, value) in &self.others {
             form.push(name.clone(), value.clone());
         }
+    }
+
+    /// The same for the same parameters in another order; a hash, since some of them are secret.
+    pub(super) fn variant(&self) -> String {
+        let mut sorted = self.clone();
+        sorted.scopes.sort();
+        sorted.audiences.sort();
+        sorted.resources.sort();
+        sorted.others.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let mut form = Form::default();
+        sorted.fill(&mut form);
+        let text = form.encode();
+        if text.is_empty() { String::new() } else { fingerprint(text.expose().as_bytes()) }
     }
 
     /// No parameter twice (6749-5); resources are absolute and have no fragment (8707-1).

@@ -9,11 +9,11 @@ use crate::{error::Error, token::TokenSet};
 /// It starts from a set obtained elsewhere, by a sign-in for example, that the cell is given:
 ///
 /// ```
-/// use gatepass::{Error, TokenCell, TokenSet, TokenSource};
-/// # fn cell(endpoint: impl TokenSource) -> Result<TokenCell, Error> {
-/// let cell = TokenCell::new(endpoint); // a TokenEndpoint with RefreshToken::new()
-/// cell.put(TokenSet::from_refresh_token("tGzv3JOkF0XG5Qx2TlKWIA"))?;
-/// # Ok(cell) }
+/// use gatepass::{TokenCell, TokenSet, TokenSource};
+/// # fn cell(endpoint: impl TokenSource) -> TokenCell {
+/// let had = TokenSet::from_refresh_token("tGzv3JOkF0XG5Qx2TlKWIA");
+/// let cell = TokenCell::builder(endpoint).start_from(had).build(); // a TokenEndpoint with RefreshToken::new()
+/// # cell }
 /// ```
 #[derive(Clone, Debug, Default)]
 #[must_use]
@@ -45,6 +45,14 @@ impl Grant for RefreshToken {
 
     fn spends_refresh_token(&self) -> bool {
         true
+    }
+
+    fn kind(&self) -> &str {
+        "refresh_token"
+    }
+
+    fn variant(&self) -> String {
+        self.parameters.variant()
     }
 
     fn check(&self) -> Result<(), Error> {

@@ -141,6 +141,10 @@ impl TokenSet {
         }
     }
 
+    pub(crate) fn without_tokens() -> Self {
+        Self::empty()
+    }
+
     /// What is left of a set whose access token is of no use.
     pub(crate) fn without_access_token(self) -> Self {
         Self { access_token: None, token_type: None, expiry: Expiry::Unknown, refresh_in: None, ..self }

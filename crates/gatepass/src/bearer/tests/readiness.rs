@@ -29,7 +29,7 @@ async fn c7_a_living_token_is_sent_where_its_renewal_cannot_even_start() {
         .clock(time.clock())
         .runtime(ended.join().unwrap())
         .build();
-    cell.put(TokenSet::new("living").expires_in(Duration::from_secs(3600))).unwrap();
+    cell.put(TokenSet::new("living").expires_in(Duration::from_secs(3600))).await.unwrap();
     time.advance(Duration::from_secs(3570));
     let probe = ok("");
     in_time(layer(&cell).layer(probe.clone()).oneshot(request(API))).await.unwrap();

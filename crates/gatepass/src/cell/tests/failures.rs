@@ -109,7 +109,7 @@ async fn f1_a_dead_grant_is_remembered_until_a_new_set_arrives() {
     assert!(error.retry_after().is_none(), "no time heals it");
     assert!(cell.refresh().await.unwrap_err().is_reauth_required());
     assert_eq!(source.begun(), 1);
-    cell.put(TokenSet::from_refresh_token("signed-in-again")).unwrap();
+    cell.put(TokenSet::from_refresh_token("signed-in-again")).await.unwrap();
     assert_eq!(cell.get().await.unwrap().expose(), "token-2");
     assert_eq!(source.spent().last().unwrap().as_deref(), Some("signed-in-again"));
 }
@@ -190,7 +190,7 @@ async fn f3_a_passing_failure_keeps_the_refresh_token() {
     let source = Source::new();
     source.then_fail(&down()).then(Answer::Panic);
     let (cell, _) = cell(&source);
-    cell.put(TokenSet::from_refresh_token("kept")).unwrap();
+    cell.put(TokenSet::from_refresh_token("kept")).await.unwrap();
     while cell.get().await.is_err() {
         pass(secs(1)).await;
     }

@@ -11,7 +11,7 @@ async fn put_replaces_the_token_and_wins_over_an_exchange_under_way() {
         async move { cell.get().await }
     });
     tokio::task::yield_now().await;
-    cell.put(TokenSet::new("signed-in").expires_in(HOUR)).unwrap();
+    cell.put(TokenSet::new("signed-in").expires_in(HOUR)).await.unwrap();
     assert_eq!(token_at_once(&cell).as_deref(), Some("signed-in"));
     assert_eq!(waiting.await.unwrap().unwrap().expose(), "signed-in");
     cell.settled().await;
@@ -24,13 +24,13 @@ async fn put_of_a_refresh_token_during_an_exchange_is_what_the_waiters_get_their
     let source = Source::new();
     source.then_fail(&Error::reauth_required("the old grant is dead"));
     let (cell, _) = cell(&source);
-    cell.put(TokenSet::from_refresh_token("old")).unwrap();
+    cell.put(TokenSet::from_refresh_token("old")).await.unwrap();
     let before = tokio::spawn({
         let cell = cell.clone();
         async move { cell.get().await }
     });
     tokio::task::yield_now().await;
-    cell.put(TokenSet::from_refresh_token("new")).unwrap();
+    cell.put(TokenSet::from_refresh_token("new")).await.unwrap();
     let after = cell.get().await;
     assert_eq!(after.unwrap().expose(), "token-2");
     assert_eq!(before.await.unwrap().unwrap().expose(), "token-2");
@@ -51,7 +51,7 @@ async fn put_releases_who_waits_at_once() {
     });
     tokio::task::yield_now().await;
     let began = tokio::time::Instant::now();
-    cell.put(TokenSet::new("signed-in").expires_in(HOUR)).unwrap();
+    cell.put(TokenSet::new("signed-in").expires_in(HOUR)).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap().expose(), "signed-in");
     assert_eq!(began.elapsed(), Duration::ZERO);
 }
@@ -66,7 +66,7 @@ async fn put_of_a_token_that_cannot_be_sent_changes_nothing() {
         TokenSet::new(""),
         TokenSet::new("mac").token_type("mac"),
     ] {
-        let error = cell.put(bad.refresh_token("new")).unwrap_err();
+        let error = cell.put(bad.refresh_token("new")).await.unwrap_err();
         assert!(error.is_misconfigured());
         assert!(!format!("{error:?}").contains("cret"), "{error:?}");
     }
@@ -109,7 +109,7 @@ async fn a4_a_new_sign_in_fills_the_bucket() {
         }
     }
     assert!(cell.status().refusals_ignored_for.is_some());
-    cell.put(token(100)).unwrap();
+    cell.put(token(100)).await.unwrap();
     assert!(cell.status().refusals_ignored_for.is_none());
     let signed_in = cell.get().await.unwrap();
     assert!(cell.reject(&signed_in), "what went before does not count");
@@ -175,7 +175,7 @@ async fn c14_a_listener_hears_of_each_set_with_both_generations_and_why() {
     assert_eq!(cold.set.refresh_token.as_ref().unwrap().expose(), "refresh-1");
     assert!(cold.set.ends_at().is_some());
 
-    cell.put(TokenSet::new("put").expires_in(HOUR)).unwrap();
+    cell.put(TokenSet::new("put").expires_in(HOUR)).await.unwrap();
     let put = heard(&mut events).await;
     assert_eq!((put.previous, put.generation, put.reason), (1, 2, None));
 
@@ -216,7 +216,7 @@ async fn c14_a_listener_may_use_the_cell() {
         let cell = cell.clone();
         async move {
             let issued = heard(&mut events).await;
-            cell.put(TokenSet::new("by-the-listener").expires_in(HOUR)).unwrap();
+            cell.put(TokenSet::new("by-the-listener").expires_in(HOUR)).await.unwrap();
             issued.generation
         }
     });

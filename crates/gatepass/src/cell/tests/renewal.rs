@@ -278,7 +278,7 @@ async fn c10_what_cannot_be_renewed_is_used_until_it_is_refused_or_ends() {
     cell.get().await.unwrap();
     time.advance(HOUR * 50_000);
     assert_eq!(token_at_once(&cell).as_deref(), Some("for-good"));
-    cell.put(TokenSet::new("for-an-hour").expires_in(HOUR)).unwrap();
+    cell.put(TokenSet::new("for-an-hour").expires_in(HOUR)).await.unwrap();
     pass(HOUR - secs(1)).await;
     assert_eq!(token_at_once(&cell).as_deref(), Some("for-an-hour"));
     pass(secs(1)).await;

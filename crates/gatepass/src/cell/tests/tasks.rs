@@ -148,7 +148,7 @@ fn c7_nor_does_who_has_a_living_token_wait_long_for_it() {
     let parked = Builder::new_current_thread().enable_all().build().unwrap();
     let running = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let (cell, time) = cell(&Source::new());
-    cell.put(token(7).expires_in(HOUR)).unwrap();
+    at_once(cell.put(token(7).expires_in(HOUR))).unwrap().unwrap();
     time.advance(HOUR - secs(30)); // about to end
     parked.block_on(async { assert!(at_once(cell.get()).is_none()) });
     running.block_on(async {

@@ -179,7 +179,7 @@ async fn r1_a_429_is_waited_for_and_never_early() {
 #[tokio::test(start_paused = true)]
 async fn r1_a_token_that_ends_during_the_wait_is_not_sent_again() {
     let (cell, _) = cell();
-    cell.put(TokenSet::new("short").expires_in(secs(10))).unwrap();
+    cell.put(TokenSet::new("short").expires_in(secs(10))).await.unwrap();
     let probe = script(&[(429, &[("retry-after", "20")])]);
     let service = BearerLayer::new(cell, api()).retry(RetryPolicy::new()).layer(probe.clone());
     assert_eq!(service.oneshot(post("")).await.unwrap().status(), 200);

@@ -1,0 +1,85 @@
+//! C13, the lease and conflicts: several who want the same token, or the same refresh token.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn c13_two_resources_on_one_rotating_token_are_serialised_and_get_their_own() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    let photos = instance(&server.resource("photos"), &store, &time);
+    let mail = instance(&server.resource("mail"), &store, &time);
+    for _ in 0..3 {
+        let (one, two) = tokio::join!(photos.get(), mail.get());
+        assert!(one.unwrap().expose().ends_with("-for-photos"));
+        assert!(two.unwrap().expose().ends_with("-for-mail"));
+        pass(HOUR + secs(1)).await;
+    }
+    assert_eq!((server.requests(), server.most_busy(), server.is_revoked()), (6, 1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c13_subjects_do_not_get_each_others_token() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    let alice = builder(&server.client(), &store, &time).build();
+    let bob = builder(&server.client(), &store, &time).subject("bob").start_from(TokenSet::new("bobs")).build();
+    assert_eq!(alice.get().await.unwrap().expose(), "access-1");
+    assert_eq!(bob.get().await.unwrap().expose(), "bobs");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_holder_that_stalls_beyond_its_lease_does_not_overwrite_what_is_newer() {
+    let (server, time) = (Server::new(), TestClock::new());
+    let store = TestStore::with_term(secs(3));
+    server.grace(HOUR);
+    let (slow, fast) = (instance(&server.client(), &store, &time), instance(&server.client(), &store, &time));
+    server.takes(secs(8));
+    let stalled = tokio::spawn({
+        let slow = slow.clone();
+        async move { slow.get().await }
+    });
+    pass(secs(1)).await;
+    server.takes(secs(1));
+    let token = fast.get().await.unwrap(); // took over the lease, and presented the token within the grace
+    let newer = kept(&store).await.unwrap();
+    let stalled = stalled.await.unwrap().unwrap();
+    assert_eq!(stalled.expose(), token.expose(), "newer wins");
+    assert_eq!(kept(&store).await.unwrap(), newer);
+    assert_eq!((server.requests(), slow.status().counts.conflicts), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_that_is_first_is_stored_and_the_one_that_took_over_adopts_it() {
+    let (server, time) = (Server::new(), TestClock::new());
+    let store = TestStore::with_term(secs(3));
+    server.grace(HOUR);
+    let (slow, fast) = (instance(&server.client(), &store, &time), instance(&server.client(), &store, &time));
+    server.takes(secs(4));
+    let stalled = tokio::spawn({
+        let slow = slow.clone();
+        async move { slow.get().await }
+    });
+    pass(secs(1)).await;
+    server.takes(secs(9));
+    let both = fast.get().await;
+    stalled.await.unwrap().unwrap();
+    slow.settled().await;
+    fast.settled().await;
+    both.unwrap();
+    let stored = kept(&store).await.unwrap();
+    pass(HOUR).await;
+    for cell in [&slow, &fast] {
+        cell.get().await.unwrap();
+    }
+    assert!(!server.is_revoked(), "{stored}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_never_given_back_is_an_error_and_no_hang() {
+    let (server, store, _, cell) = one();
+    let held = store.memory.lease(&key(), None).await.unwrap().unwrap();
+    let error = error(cell.get().await);
+    assert!(error.is_transient() && error.to_string().contains("another holder"), "{error}");
+    assert_eq!(server.requests(), 0);
+    drop(held);
+    pass(secs(2)).await;
+    cell.get().await.unwrap();
+}

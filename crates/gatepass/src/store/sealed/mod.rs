@@ -1,0 +1,9 @@
+//! Encrypts what any store keeps: [`Sealed`].
+
+mod envelope;
+mod key;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use self::{key::SealKey, store::Sealed};

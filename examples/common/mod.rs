@@ -8,6 +8,7 @@ use std::{env, fmt::Write, future::Future, process::ExitCode};
 
 use gatepass::{
     AuthorizationServer, BoxError, ClientAuth, Error, Origins, TokenCell, TokenEndpoint, TokenSet,
+    cell::Builder,
     endpoint::Body,
     grant::{ClientCredentials, RefreshToken},
 };
@@ -41,13 +42,44 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let (server, client, scopes) = (server()?, client()?, optional("OAUTH_SCOPES").unwrap_or_default());
-    let Some(refresh_token) = optional("OAUTH_REFRESH_TOKEN") else {
-        let grant = ClientCredentials::new().scope(scopes);
-        return Ok(TokenCell::new(TokenEndpoint::new(transport, server, client, grant)?));
-    };
-    let source = TokenEndpoint::new(transport, server, client, RefreshToken::new().scope(scopes))?;
-    Ok(TokenCell::builder(source).start_from(TokenSet::from_refresh_token(refresh_token)).build())
+    let (builder, start) = builder_from_env(transport)?;
+    Ok(match start {
+        Some(start) => builder.start_from(start).build(),
+        None => builder.build(),
+    })
+}
+
+/// The same before it is built, and the set that `OAUTH_REFRESH_TOKEN` stands for, if it is given.
+pub fn builder_from_env<S, B>(transport: S) -> Result<(Builder, Option<TokenSet>), BoxError>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    match optional("OAUTH_REFRESH_TOKEN") {
+        Some(token) => Ok((refreshing_from_env(transport)?, Some(TokenSet::from_refresh_token(token)))),
+        None => {
+            let grant = ClientCredentials::new().scope(optional("OAUTH_SCOPES").unwrap_or_default());
+            Ok((TokenCell::builder(TokenEndpoint::new(transport, server()?, client()?, grant)?), None))
+        }
+    }
+}
+
+/// With the grant for refresh tokens, whether or not one is given.
+pub fn refreshing_from_env<S, B>(transport: S) -> Result<Builder, BoxError>
+where
+    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let grant = RefreshToken::new().scope(optional("OAUTH_SCOPES").unwrap_or_default());
+    Ok(TokenCell::builder(TokenEndpoint::new(transport, server()?, client()?, grant)?))
 }
 
 fn server() -> Result<AuthorizationServer, BoxError> {
@@ -99,7 +131,13 @@ pub fn run(example: impl Future<Output = Result<(), BoxError>>) -> ExitCode {
 }
 
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    let mut line = format!("error: {error}");
+    eprintln!("error: {}", one_line(error));
+    ExitCode::FAILURE
+}
+
+/// What an error says, and what caused it.
+pub fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
     if let Some(wait) = error.downcast_ref::<Error>().and_then(Error::retry_after) {
         let _ = write!(line, " (next try in {wait:.0?})");
     }
@@ -108,6 +146,5 @@ fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
         let _ = write!(line, ": {error}");
         cause = error.source();
     }
-    eprintln!("{}", line.replace(['\r', '\n'], " "));
-    ExitCode::FAILURE
+    line.replace(['\r', '\n'], " ")
 }

@@ -201,6 +201,11 @@ impl Failure {
         self.after_processing || matches!(self.kind, Kind::Own)
     }
 
+    /// Whether the server's own answer is what is sent.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.kind, Kind::Own)
+    }
+
     pub(crate) fn wait(&self) -> Duration {
         self.delay
     }

@@ -1,7 +1,7 @@
 //! What the servers remember of what arrived.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     sync::{Arc, Mutex},
 };
 
@@ -74,6 +74,27 @@ impl<T: Clone> Journal<T> {
         lock(&self.kept).entries.clear();
         self.arrived.send_replace(0);
         self.under_way.reset();
+    }
+}
+
+/// How many requests were answered with each status, and how many not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Statuses {
+    answered: BTreeMap<u16, usize>,
+    dropped: usize,
+}
+
+impl Statuses {
+    pub(crate) fn count(&mut self, status: Option<u16>) {
+        *status.map_or(&mut self.dropped, |status| self.answered.entry(status).or_default()) += 1;
+    }
+
+    pub(crate) fn answered(&self) -> &BTreeMap<u16, usize> {
+        &self.answered
+    }
+
+    pub(crate) fn dropped(&self) -> usize {
+        self.dropped
     }
 }
 

@@ -95,6 +95,34 @@
 //!   with [`until_token_requests`](AuthorizationServer::until_token_requests). No test needs to sleep.
 //! - They are for tests: tokens are random but not secret, the journals hold everything that arrived.
 //!
+//! # From another process
+//!
+//! The binary `gatepass-testkit` starts both servers for programs that are not tests in Rust: another process, several
+//! at once, a script. `cargo run -p gatepass-testkit -- --help` lists its options: lifetime, rotation, reuse detection
+//! and its grace, the client. The first line on stdout says where the servers are, and has a refresh token to start from:
+//!
+//! ```json
+//! {"issuer":"http://127.0.0.1:40001","token_url":"http://127.0.0.1:40001/token","api_url":"http://127.0.0.1:40002",
+//!  "client_id":"client","client_secret":"secret","refresh_token":"rt_…"}
+//! ```
+//!
+//! (on one line). Then each line on stdin is a command, answered by one line of JSON: `{"ok":true}`, with more members
+//! where the table says so, or `{"ok":false,"error":"…"}`, after which it goes on. They are for the token endpoint; `N` is
+//! for how many requests, and without it a failure lasts until `recover`.
+//!
+//! | command | what happens |
+//! |---|---|
+//! | `delay MS [N]` | answers come so many milliseconds later, of requests processed on time ([`Failure::late`]) |
+//! | `fail STATUS [N]` | this status and an empty body ([`Failure::status`]) |
+//! | `drop [N]` | the request is lost: the connection closes ([`Failure::dropped`]) |
+//! | `drop-after [N]` | the answer is lost: the token is issued first ([`after_processing`](Failure::after_processing)) |
+//! | `recover` | takes back all of these |
+//! | `mint` | a new sign-in: `refresh_token` |
+//! | `revoke-access` | no access token issued so far is good any more |
+//! | `stats` | the counters, named like the methods that read them; why sign-ins ended, under `revocations` |
+//! | `grants` | when tokens were issued, the last 10,000 of them, in milliseconds since 1970: `granted_at_ms` |
+//! | `quit` | the end; the end of stdin is too |
+//!
 //! # What it cannot do
 //!
 //! HTTP/1.1 without TLS only. No page to sign in at, no device codes, no DPoP, no JWTs.
@@ -113,7 +141,7 @@ mod server;
 
 pub use api::{Api, ApiCall};
 pub use authorization_server::{
-    AuthorizationServer, AuthorizationServerBuilder, ExpiresIn, Metadata, Rotation, TokenRequest,
+    AuthorizationServer, AuthorizationServerBuilder, ExpiresIn, Metadata, Revocation, RevokedBy, Rotation, TokenRequest,
 };
 pub use challenge::Challenge;
 pub use failure::Failure;

@@ -1,4 +1,5 @@
 use std::{
+    collections::BTreeMap,
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
@@ -177,12 +178,17 @@ impl Api {
 
     /// How many calls were answered with this status.
     pub fn answered(&self, status: u16) -> usize {
-        lock(&self.service().tally).answered(Some(status))
+        lock(&self.service().tally).statuses.answered().get(&status).copied().unwrap_or_default()
+    }
+
+    /// How many calls were answered with each status.
+    pub fn statuses(&self) -> BTreeMap<u16, usize> {
+        lock(&self.service().tally).statuses.answered().clone()
     }
 
     /// How many calls had their connection dropped instead of an answer.
     pub fn dropped(&self) -> usize {
-        lock(&self.service().tally).answered(None)
+        lock(&self.service().tally).statuses.dropped()
     }
 
     /// How many different bearer tokens came, good or not.

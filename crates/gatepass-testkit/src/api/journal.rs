@@ -1,11 +1,13 @@
 use std::{
-    collections::{HashMap, HashSet, hash_map::RandomState},
+    collections::{HashSet, hash_map::RandomState},
     fmt,
     hash::BuildHasher,
     time::Instant,
 };
 
 use http::{HeaderMap, Method};
+
+use crate::journal::Statuses;
 
 /// A call to the API, as it arrived, and how it was answered.
 ///
@@ -44,7 +46,7 @@ impl fmt::Debug for ApiCall {
 /// What is counted of every call, however few of them the journal keeps.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    answered: HashMap<Option<u16>, usize>,
+    pub(super) statuses: Statuses,
     /// Hashes: a run of a day sees many tokens.
     tokens: HashSet<u64>,
     hasher: RandomState,
@@ -52,14 +54,10 @@ pub(super) struct Tally {
 
 impl Tally {
     pub(super) fn count(&mut self, status: Option<u16>, token: Option<&str>) {
-        *self.answered.entry(status).or_default() += 1;
+        self.statuses.count(status);
         if let Some(token) = token {
             self.tokens.insert(self.hasher.hash_one(token));
         }
-    }
-
-    pub(super) fn answered(&self, status: Option<u16>) -> usize {
-        self.answered.get(&status).copied().unwrap_or_default()
     }
 
     pub(super) fn distinct_tokens(&self) -> usize {

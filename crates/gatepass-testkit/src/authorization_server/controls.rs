@@ -6,6 +6,7 @@ use super::{
     discovery::Metadata,
     expires_in::ExpiresIn,
     handle::AuthorizationServer,
+    revocation::RevokedBy,
     settings::{Rotation, Settings},
 };
 use crate::failure::Failure;
@@ -56,14 +57,14 @@ impl AuthorizationServer {
     pub fn revoke_family(&self, token: &str) -> &Self {
         let mut book = self.state().book();
         if let Some(family) = book.tokens.family_of(token) {
-            book.tokens.revoke_family(family);
+            book.tokens.revoke_family(family, RevokedBy::Test);
         }
         self
     }
 
     /// No token issued so far is good any more.
     pub fn revoke_everything(&self) -> &Self {
-        self.state().book().tokens.revoke_everything();
+        self.state().book().tokens.revoke_everything(RevokedBy::Test);
         self
     }
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::{
     clients::{Client, Clients},
     form::{Form, Refusal},
+    revocation::RevokedBy,
     settings::{Rotation, Settings},
     tokens::{FamilyId, Rules, Tokens},
 };
@@ -23,6 +24,8 @@ pub(super) struct Book {
     pub(super) clients: Clients,
     pub(super) tokens: Tokens,
     pub(super) issued: usize,
+    /// How many of them were never sent.
+    pub(super) lost: usize,
     /// How far its clock runs ahead.
     pub(super) ahead: Duration,
     /// The last access token of a client and scope, where no family remembers it.
@@ -99,7 +102,7 @@ impl Book {
             && !self.tokens.revoke_access_token(token)
             && let Some(family) = self.tokens.family_of(token)
         {
-            self.tokens.revoke_family(family);
+            self.tokens.revoke_family(family, RevokedBy::Client);
         }
         Ok(())
     }

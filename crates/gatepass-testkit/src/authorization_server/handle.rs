@@ -1,10 +1,11 @@
 use std::{
+    collections::BTreeMap,
     fmt, io,
     sync::{Arc, atomic::Ordering},
 };
 
-use super::{builder::AuthorizationServerBuilder, journal::TokenRequest, service::State};
-use crate::server::Server;
+use super::{builder::AuthorizationServerBuilder, journal::TokenRequest, revocation::Revocation, service::State};
+use crate::{journal::Statuses, lock::lock, server::Server};
 
 /// A handle to the authorization server. It runs until the last handle is dropped; an [`Api`](crate::Api) holds one.
 ///
@@ -83,9 +84,42 @@ impl AuthorizationServer {
         self.state().book().issued
     }
 
+    /// How many of those never left: the answer was lost on command, or its client was gone before it came.
+    ///
+    /// That a client has gone is seen while its answer waits; one that is sent counts as sent, read or not.
+    pub fn tokens_lost(&self) -> usize {
+        self.state().book().lost
+    }
+
+    /// How many requests to the token endpoint were answered with each status.
+    pub fn statuses(&self) -> BTreeMap<u16, usize> {
+        lock(&self.state().statuses).answered().clone()
+    }
+
+    /// How many requests to the token endpoint had their connection dropped instead of an answer.
+    pub fn dropped(&self) -> usize {
+        lock(&self.state().statuses).dropped()
+    }
+
+    /// How often a superseded refresh token came again within the [grace](Self::reuse_grace), and was good.
+    pub fn reuse_forgiven(&self) -> usize {
+        self.state().book().tokens.reuse_forgiven
+    }
+
+    /// How often a superseded refresh token of a living sign-in came again and was refused, which ends the sign-in if
+    /// reuse is [detected](Self::detect_reuse).
+    pub fn reuse_refused(&self) -> usize {
+        self.state().book().tokens.reuse_refused
+    }
+
     /// How many sign-ins were ended: by a reused refresh token, by `/revoke`, or by the test.
     pub fn families_revoked(&self) -> usize {
         self.state().book().tokens.families_revoked
+    }
+
+    /// When and why sign-ins were ended, oldest first; the last 10,000 of them.
+    pub fn revocations(&self) -> Vec<Revocation> {
+        self.state().book().tokens.revocations().collect()
     }
 
     /// How many requests to the token endpoint were under way at once, at most.
@@ -121,9 +155,10 @@ impl AuthorizationServer {
         state.discoveries.store(0, Ordering::Relaxed);
         self.inner.server.connections().reset();
         let mut book = state.book();
-        book.issued = 0;
-        book.tokens.families_revoked = 0;
+        (book.issued, book.lost) = (0, 0);
+        book.tokens.reset_counts();
         drop(book);
+        *lock(&state.statuses) = Statuses::default();
         self
     }
 

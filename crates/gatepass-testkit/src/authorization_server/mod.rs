@@ -33,6 +33,7 @@ mod form;
 mod grants;
 mod handle;
 mod journal;
+mod revocation;
 mod service;
 mod settings;
 mod tokens;
@@ -42,6 +43,7 @@ pub use discovery::Metadata;
 pub use expires_in::ExpiresIn;
 pub use handle::AuthorizationServer;
 pub use journal::TokenRequest;
+pub use revocation::{Revocation, RevokedBy};
 pub use settings::Rotation;
 
 pub(crate) use service::State;

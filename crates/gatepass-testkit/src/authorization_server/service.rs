@@ -20,7 +20,7 @@ use super::{
 use crate::{
     body::{self, Body, Dropped, too_large},
     failure::Failure,
-    journal::Journal,
+    journal::{Journal, Statuses},
     lock::lock,
     script::Script,
     server::Answers,
@@ -31,6 +31,7 @@ pub(crate) struct State {
     pub(super) address: Address,
     pub(super) script: Script,
     pub(super) journal: Journal<TokenRequest>,
+    pub(super) statuses: Mutex<Statuses>,
     pub(super) discoveries: AtomicUsize,
     book: Mutex<Book>,
 }
@@ -43,6 +44,7 @@ impl State {
             address,
             script: Script::default(),
             journal: Journal::default(),
+            statuses: Mutex::default(),
             discoveries: AtomicUsize::new(0),
             book: Mutex::default(),
         }
@@ -75,6 +77,7 @@ impl State {
         let failure = self.script.take();
         let own = failure.as_ref().is_none_or(Failure::processes).then(|| self.process(&parts, form.as_ref()));
         let granted = own.as_ref().is_some_and(|own| own.status() == StatusCode::OK);
+        let is_own = failure.as_ref().is_none_or(Failure::is_own);
         let wait = failure.as_ref().map_or(Duration::ZERO, Failure::wait);
         let answer = match (failure, own) {
             (None, Some(own)) => Ok(own.map(Body::Whole)),
@@ -82,8 +85,13 @@ impl State {
             (None, None) => Err(Dropped),
         };
         let status = answer.as_ref().ok().map(|response| response.status().as_u16());
-        self.record(at, parts, form.unwrap_or_default(), granted, status);
+        let form = form.unwrap_or_default();
+        let on_its_way = granted.then(|| OnItsWay::new(self, form.get("refresh_token")));
+        self.record(at, parts, form, granted, status);
         self.script.wait(wait).await;
+        if let Some(on_its_way) = on_its_way.filter(|_| is_own) {
+            on_its_way.sent();
+        }
         answer
     }
 
@@ -96,6 +104,7 @@ impl State {
     }
 
     fn record(&self, at: Instant, parts: Parts, form: Form, granted: bool, status: Option<u16>) {
+        lock(&self.statuses).count(status);
         self.journal.record(TokenRequest {
             at,
             query: parts.uri.query().map(str::to_owned),
@@ -154,6 +163,35 @@ impl State {
         };
         tokio::time::sleep(failure.wait()).await;
         failure.answer(Some(document), self.script.now())
+    }
+}
+
+/// A token on its way to the client. Dropped without [`sent`](Self::sent), it is lost: the client has hung up, or the
+/// answer is another one.
+struct OnItsWay<'a> {
+    state: &'a State,
+    superseded: Option<String>,
+    is_sent: bool,
+}
+
+impl<'a> OnItsWay<'a> {
+    fn new(state: &'a State, superseded: Option<&str>) -> Self {
+        Self { state, superseded: superseded.map(str::to_owned), is_sent: false }
+    }
+
+    fn sent(mut self) {
+        self.is_sent = true;
+        if let Some(superseded) = &self.superseded {
+            self.state.book().tokens.was_answered(superseded);
+        }
+    }
+}
+
+impl Drop for OnItsWay<'_> {
+    fn drop(&mut self) {
+        if !self.is_sent {
+            self.state.book().lost += 1;
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::revocation::{Revocation, RevokedBy};
+
 /// The tokens that descend from one sign-in.
 pub(super) type FamilyId = u64;
 
@@ -20,6 +22,11 @@ pub(super) struct Tokens {
     epoch: u64,
     sweep_at: usize,
     pub(super) families_revoked: usize,
+    /// How often a superseded refresh token came within the grace.
+    pub(super) reuse_forgiven: usize,
+    /// How often one came after it, detected or only refused.
+    pub(super) reuse_refused: usize,
+    revocations: VecDeque<Revocation>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +44,8 @@ pub(super) struct Access {
 struct Refresh {
     family: FamilyId,
     superseded: Option<Instant>,
+    /// Whether an answer that superseded it was sent.
+    answered: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +65,7 @@ pub(super) struct Rules {
 }
 
 const SUPERSEDED_KEPT: usize = 100_000;
+const REVOCATIONS_KEPT: usize = 10_000;
 
 impl Tokens {
     pub(super) fn new_family(&mut self, client: &str, scope: Option<String>) -> FamilyId {
@@ -75,7 +85,7 @@ impl Tokens {
     }
 
     pub(super) fn add_refresh(&mut self, token: String, family: FamilyId) {
-        self.refresh.insert(token, Refresh { family, superseded: None });
+        self.refresh.insert(token, Refresh { family, superseded: None, answered: false });
     }
 
     pub(super) fn add_access(
@@ -104,11 +114,15 @@ impl Tokens {
             return None;
         }
         if let Some(since) = refresh.superseded {
-            if now.saturating_duration_since(since) < rules.reuse_grace {
+            let after = now.saturating_duration_since(since);
+            if after < rules.reuse_grace {
+                self.reuse_forgiven += 1;
                 return Some(id);
             }
+            self.reuse_refused += 1;
             if rules.detect_reuse {
-                self.revoke_family(id);
+                let answer_lost = !refresh.answered;
+                self.revoke_family(id, RevokedBy::Reuse { after, answer_lost });
             }
             return None;
         }
@@ -162,19 +176,40 @@ impl Tokens {
         of_access.or_else(|| Some(&self.families.get(&self.refresh.get(token)?.family)?.client))
     }
 
-    pub(super) fn revoke_family(&mut self, id: FamilyId) {
-        if let Some(family) = self.families.get_mut(&id).filter(|family| !family.revoked) {
-            family.revoked = true;
-            self.families_revoked += 1;
+    /// An answer that superseded this refresh token is on its way.
+    pub(super) fn was_answered(&mut self, refresh_token: &str) {
+        if let Some(refresh) = self.refresh.get_mut(refresh_token) {
+            refresh.answered = true;
         }
     }
 
-    pub(super) fn revoke_everything(&mut self) {
-        self.revoke_access_tokens();
-        for family in self.families.values_mut().filter(|family| !family.revoked) {
+    pub(super) fn revoke_family(&mut self, id: FamilyId, by: RevokedBy) {
+        if let Some(family) = self.families.get_mut(&id).filter(|family| !family.revoked) {
             family.revoked = true;
             self.families_revoked += 1;
+            if self.revocations.len() == REVOCATIONS_KEPT {
+                self.revocations.pop_front();
+            }
+            self.revocations.push_back(Revocation { at: Instant::now(), by });
         }
+    }
+
+    pub(super) fn revoke_everything(&mut self, by: RevokedBy) {
+        self.revoke_access_tokens();
+        for id in 0..self.next_family {
+            self.revoke_family(id, by);
+        }
+    }
+
+    /// The sign-ins that ended, oldest first.
+    pub(super) fn revocations(&self) -> impl Iterator<Item = Revocation> {
+        self.revocations.iter().copied()
+    }
+
+    /// Counts from zero again; what was issued is not forgotten.
+    pub(super) fn reset_counts(&mut self) {
+        (self.families_revoked, self.reuse_forgiven, self.reuse_refused) = (0, 0, 0);
+        self.revocations.clear();
     }
 
     /// Forgets expired access tokens whenever twice as many are held as were left the last time.
@@ -216,7 +251,23 @@ mod tests {
         let after = start + Duration::from_secs(2);
         assert_eq!(tokens.redeem("first", "client", RULES, after), None);
         assert!(tokens.active("access", after).is_none());
-        assert_eq!(tokens.families_revoked, 1);
+        assert_eq!((tokens.families_revoked, tokens.reuse_forgiven, tokens.reuse_refused), (1, 1, 1));
+    }
+
+    #[test]
+    fn a_revocation_says_whether_the_client_could_have_known() {
+        for was_answered in [true, false] {
+            let (mut tokens, family) = with_family();
+            let start = Instant::now();
+            assert_eq!(tokens.redeem("first", "client", RULES, start), Some(family));
+            if was_answered {
+                tokens.was_answered("first");
+            }
+            let after = Duration::from_secs(3);
+            assert_eq!(tokens.redeem("first", "client", RULES, start + after), None);
+            let by: Vec<_> = tokens.revocations().map(|it| it.by).collect();
+            assert_eq!(by, [RevokedBy::Reuse { after, answer_lost: !was_answered }]);
+        }
     }
 
     #[test]

@@ -5,5 +5,6 @@ mod client;
 mod discovery;
 mod failures;
 mod lifecycle;
+mod other_process;
 mod refresh_tokens;
 mod token_endpoint;

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use gatepass_testkit::{AuthorizationServer, Failure, Rotation};
+use gatepass_testkit::{AuthorizationServer, Failure, RevokedBy, Rotation};
 
 use crate::client::{CLIENT, Http};
 
@@ -54,6 +54,49 @@ async fn an_answer_lost_before_the_grant_costs_nothing() {
     assert_eq!(http.refresh(&server, &token).await.status, 200);
     let statuses: Vec<_> = server.journal().iter().map(|it| (it.status, it.granted)).collect();
     assert_eq!(statuses, [(None, false), (Some(200), true)]);
+}
+
+#[tokio::test]
+async fn a_token_is_lost_when_its_answer_is_or_when_the_client_has_gone() {
+    let (server, http) = (AuthorizationServer::start().await, Http::new());
+    server.fail_next(1, Failure::dropped().after_processing()).fail_next(1, Failure::late(Duration::from_millis(1)));
+    http.try_refresh(&server, &server.issue_refresh_token()).await;
+    http.try_refresh(&server, &server.issue_refresh_token()).await;
+    assert_eq!((server.tokens_issued(), server.tokens_lost(), server.dropped()), (2, 1, 1));
+
+    server.hold();
+    let waits = tokio::spawn({
+        let (server, token) = (server.clone(), server.issue_refresh_token());
+        async move { Http::new().try_refresh(&server, &token).await }
+    });
+    server.until_token_requests(3).await;
+    waits.abort();
+    while server.tokens_lost() < 2 {
+        tokio::task::yield_now().await;
+    }
+    server.release().reset_journal();
+    assert_eq!((server.tokens_issued(), server.tokens_lost(), server.statuses().len()), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn why_a_sign_in_ended_is_remembered() {
+    let (server, http) = (AuthorizationServer::start().await, Http::new());
+    server.fail_next(1, Failure::dropped().after_processing());
+    let (lost, known) = (server.issue_refresh_token(), server.issue_refresh_token());
+    assert!(http.try_refresh(&server, &lost).await.is_none());
+    http.refresh(&server, &known).await;
+    for token in [&lost, &known] {
+        assert_eq!(http.refresh(&server, token).await.status, 400);
+    }
+    let left = server.issue_refresh_token();
+    http.post(&server.url("/revoke"), &format!("token={left}&{CLIENT}")).await;
+    server.revoke_family(&server.issue_refresh_token());
+
+    let revocations: Vec<_> = server.revocations().iter().map(|it| it.by).collect();
+    assert!(matches!(revocations[0], RevokedBy::Reuse { answer_lost: true, .. }), "{revocations:?}");
+    assert!(matches!(revocations[1], RevokedBy::Reuse { answer_lost: false, .. }), "{revocations:?}");
+    assert_eq!(revocations[2..], [RevokedBy::Client, RevokedBy::Test]);
+    assert_eq!((server.families_revoked(), server.reuse_refused()), (4, 2));
 }
 
 #[tokio::test]

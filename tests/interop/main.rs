@@ -1,5 +1,6 @@
 //! Against a real authorization server, `oidc-provider` from npm: see README.md beside this file. `scripts/interop` runs them.
 
+mod fleet;
 mod provider;
 
 use std::{future::Future, time::Duration};

@@ -67,8 +67,14 @@ impl Provider {
 
     /// One of the clients the server knows, authenticating as `method` does.
     pub(crate) fn client(&self, name: &str, method: fn(String, String) -> ClientAuth) -> ClientAuth {
+        let (id, secret) = self.credentials(name);
+        method(id, secret)
+    }
+
+    /// The id and the secret of one of them.
+    pub(crate) fn credentials(&self, name: &str) -> (String, String) {
         let text = |field: &str| self.clients[name][field].as_str().unwrap().to_owned();
-        method(text("client_id"), text("client_secret"))
+        (text("client_id"), text("client_secret"))
     }
 
     /// A refresh token as a sign-in would have brought it.

@@ -1,6 +1,6 @@
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{any::type_name, borrow::Cow, fmt, hash::Hash, sync::Arc};
 
-use gatepass::{Error, Origins, TokenCell, retry::Rules};
+use gatepass::{Error, Origins, TokenCell, TokenMap, retry::Rules};
 use http::Extensions;
 use reqwest::{Request, Url};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
@@ -59,7 +59,7 @@ enum Cells {
     Choose(Arc<Choose>),
 }
 
-type Choose = dyn Fn(&Request, &Extensions) -> Option<TokenCell> + Send + Sync;
+type Choose = dyn Fn(&Request, &Extensions) -> Result<TokenCell, Error> + Send + Sync;
 
 impl BearerMiddleware {
     /// Puts the token of `cell` on the requests to `origins`.
@@ -73,6 +73,54 @@ impl BearerMiddleware {
     pub fn choose<F>(choose: F, origins: Origins) -> Self
     where
         F: Fn(&Request, &Extensions) -> Option<TokenCell> + Send + Sync + 'static,
+    {
+        Self::with_choice(move |request, extensions| choose(request, extensions).ok_or_else(no_cell), origins)
+    }
+
+    /// The same with the cell that `map` has for a key, a `K`, that
+    /// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension) brought along. A request to one of `origins` without one
+    /// fails (F5).
+    ///
+    /// ```
+    /// use gatepass::{AuthorizationServer, ClientAuth, Origins, TokenCell, TokenEndpoint, TokenMap, grant::ClientCredentials};
+    /// use gatepass_reqwest::{BearerMiddleware, Transport};
+    ///
+    /// #[derive(Clone, PartialEq, Eq, Hash)]
+    /// struct Tenant(String);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), gatepass::BoxError> {
+    /// # let _ = rustls::crypto::ring::default_provider().install_default();
+    /// # let auth = gatepass_testkit::AuthorizationServer::start().await;
+    /// # let api = gatepass_testkit::Api::start(&auth).await;
+    /// # let (issuer, api_url) = (auth.issuer().to_owned(), api.origin());
+    /// let transport = Transport::new()?;
+    /// let tenants = TokenMap::new(1000, move |tenant: &Tenant| {
+    ///     let server = AuthorizationServer::issuer(&issuer); // https://auth.example.com
+    ///     let grant = ClientCredentials::new().parameter("tenant", tenant.0.as_str());
+    ///     let endpoint = TokenEndpoint::new(transport.clone(), server, ClientAuth::basic("client", "secret"), grant);
+    ///     TokenCell::builder(endpoint.expect("checked at the start")).copies(1).build()
+    /// });
+    /// let bearer = BearerMiddleware::keyed(tenants, Origins::new([api_url])?); // https://api.example.com
+    /// let http = bearer.client(reqwest::Client::builder())?;
+    ///
+    /// let request = http.get(format!("{api_url}/orders")).with_extension(Tenant("acme".to_owned()));
+    /// assert_eq!(request.send().await?.status(), 200);
+    /// # Ok(()) }
+    /// ```
+    pub fn keyed<K>(map: TokenMap<K>, origins: Origins) -> Self
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+    {
+        let choose = move |_: &Request, extensions: &Extensions| match extensions.get::<K>() {
+            Some(key) => Ok(map.get(key)),
+            None => Err(no_key::<K>()),
+        };
+        Self::with_choice(choose, origins)
+    }
+
+    fn with_choice<F>(choose: F, origins: Origins) -> Self
+    where
+        F: Fn(&Request, &Extensions) -> Result<TokenCell, Error> + Send + Sync + 'static,
     {
         Self::with_cells(Cells::Choose(Arc::new(choose)), origins)
     }
@@ -119,18 +167,28 @@ impl BearerMiddleware {
     }
 
     /// # Errors
-    /// Misconfigured, when no cell was chosen.
+    /// Misconfigured, when no cell was chosen, or there is no key to choose one by.
     pub(crate) fn cell(&self, request: &Request, extensions: &Extensions) -> Result<Cow<'_, TokenCell>, Error> {
         match &self.cells {
             Cells::One(cell) => Ok(Cow::Borrowed(cell)),
-            Cells::Choose(choose) => choose(request, extensions).map(Cow::Owned).ok_or_else(|| {
-                Error::misconfigured(
-                    "no token was chosen for a request to an origin that needs one: let the function given to \
-                     BearerMiddleware::choose name a cell for it, or leave the origin out of the middleware's",
-                )
-            }),
+            Cells::Choose(choose) => choose(request, extensions).map(Cow::Owned),
         }
     }
+}
+
+fn no_cell() -> Error {
+    Error::misconfigured(
+        "no token was chosen for a request to an origin that needs one: let the function given to \
+         BearerMiddleware::choose name a cell for it, or leave the origin out of the middleware's",
+    )
+}
+
+fn no_key<K>() -> Error {
+    Error::misconfigured(format!(
+        "nothing says whose token a request to an origin that needs one takes: give it the key, a `{}`, by with_extension, or leave \
+         the origin out of the middleware's",
+        type_name::<K>()
+    ))
 }
 
 /// Whether a request to this URL gets the token.

@@ -36,10 +36,12 @@
 //! | to | see |
 //! |---|---|
 //! | get, watch, replace or refresh a token yourself | [`cell`] |
+//! | have one cell for each user, tenant or audience | [`map`] |
 //! | stack the layer, pick the token for each request, use it with tonic | [`bearer`] |
 //! | say what is sent again and how bodies are cloned | [`retry`] |
 //! | ask an authorization server | [`endpoint`], [`grant`], [`client_auth`], [`discovery`] |
-//! | write a source, build or keep token sets | [`source`], [`token`] |
+//! | keep the token set for a restart, other processes and other instances | [`store`] |
+//! | write a source, build token sets | [`source`], [`token`] |
 //! | say where tokens may go | [`origins`] |
 //! | tell errors apart | [`error`] |
 //! | read `WWW-Authenticate` or `Retry-After` yourself | [`challenge`], [`retry_after`] |
@@ -56,6 +58,7 @@ pub mod discovery;
 pub mod endpoint;
 pub mod error;
 pub mod grant;
+pub mod map;
 pub mod origins;
 pub mod retry;
 pub mod retry_after;
@@ -71,6 +74,7 @@ pub use self::{
     discovery::AuthorizationServer,
     endpoint::TokenEndpoint,
     error::{BoxError, Error},
+    map::TokenMap,
     origins::Origins,
     retry::RetryPolicy,
     retry_after::RetryAfter,

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use gatepass::{Error, Token, TokenCell, TokenSet};
+use gatepass::{Error, Token, TokenCell, TokenMap, TokenSet};
 use gatepass_reqwest::{BearerMiddleware, token_error};
 use gatepass_testkit::Failure;
 use tokio::task::JoinSet;
@@ -60,7 +60,7 @@ async fn f5_what_reqwest_fails_for_is_no_token_error() {
     assert!(error.is_connect() && token_error(&error).is_none());
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct User(&'static str);
 
 #[tokio::test]
@@ -81,6 +81,27 @@ async fn f5_the_cell_is_chosen_for_each_request_and_none_is_an_error() {
 
     let error = http.get(stage.api.url("/")).send().await.unwrap_err();
     assert!(token_error(&error).unwrap().is_misconfigured());
+    assert_eq!(stage.api.calls(), 3);
+}
+
+#[tokio::test]
+async fn f5_the_key_of_each_request_names_the_cell_and_none_is_an_error() {
+    let stage = Stage::set().await;
+    stage.api.fail_until_told(Failure::raw(http::Response::new("ok")));
+    let users = TokenMap::new(8, |user: &User| TokenCell::new(Token::new(user.0).unwrap()));
+    let http = client(BearerMiddleware::keyed(users.clone(), stage.origins()));
+
+    for user in ["ann", "bob", "ann"] {
+        let request = http.get(stage.api.url("/")).with_extension(User(user));
+        request.send().await.unwrap();
+    }
+    let sent: Vec<_> = stage.api.journal().iter().map(|call| call.token.clone().unwrap()).collect();
+    assert_eq!(sent, ["ann", "bob", "ann"]);
+    assert_eq!(users.len(), 2);
+
+    let error = http.get(stage.api.url("/")).send().await.unwrap_err();
+    let why = token_error(&error).unwrap();
+    assert!(why.is_misconfigured() && why.to_string().contains("User"), "{why}");
     assert_eq!(stage.api.calls(), 3);
 }
 

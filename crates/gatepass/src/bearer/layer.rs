@@ -1,5 +1,7 @@
 use std::{
+    any::type_name,
     fmt,
+    hash::Hash,
     sync::{Arc, Once},
 };
 
@@ -10,6 +12,7 @@ use super::Bearer;
 use crate::{
     cell::TokenCell,
     error::Error,
+    map::TokenMap,
     origins::{Origin, Origins},
 };
 
@@ -19,7 +22,10 @@ pub struct BearerLayer {
     config: Arc<Config>,
 }
 
+/// Aligned, so that it does not lie beside its reference count: where layers are cloned for each request, other threads would
+/// wait for that line to read this.
 #[derive(Clone, Debug)]
+#[repr(align(128))]
 pub(super) struct Config {
     pub(super) cells: Cells,
     origins: Origins,
@@ -33,7 +39,7 @@ pub(super) enum Cells {
     Choose(Arc<Choose>),
 }
 
-type Choose = dyn Fn(&Parts) -> Option<TokenCell> + Send + Sync;
+type Choose = dyn Fn(&Parts) -> Result<TokenCell, Error> + Send + Sync;
 
 impl BearerLayer {
     /// Puts the token of `cell` on the requests to `origins`.
@@ -46,6 +52,26 @@ impl BearerLayer {
     pub fn choose<F>(choose: F, origins: Origins) -> Self
     where
         F: Fn(&Parts) -> Option<TokenCell> + Send + Sync + 'static,
+    {
+        Self::with_choice(move |parts| choose(parts).ok_or_else(no_cell), origins)
+    }
+
+    /// The same with the cell that `map` has for the key in the request's extensions, a `K`: a newtype such as `UserId`. A request to
+    /// one of `origins` without one fails (F5). See [`map`](crate::map).
+    pub fn keyed<K>(map: TokenMap<K>, origins: Origins) -> Self
+    where
+        K: Hash + Eq + Clone + Send + Sync + 'static,
+    {
+        let choose = move |parts: &Parts| match parts.extensions.get::<K>() {
+            Some(key) => Ok(map.get(key)),
+            None => Err(no_key::<K>()),
+        };
+        Self::with_choice(choose, origins)
+    }
+
+    fn with_choice<F>(choose: F, origins: Origins) -> Self
+    where
+        F: Fn(&Parts) -> Result<TokenCell, Error> + Send + Sync + 'static,
     {
         Self::with_cells(Cells::Choose(Arc::new(choose)), origins)
     }
@@ -104,6 +130,23 @@ fn warn_once() {
             "requests whose URI names no host pass without a token: say by BearerLayer::inner_is where they go"
         );
     });
+}
+
+#[cold]
+fn no_cell() -> Error {
+    Error::misconfigured(
+        "no token was chosen for a request to an origin that needs one: let the function given to BearerLayer::choose \
+         name a cell for it, or leave the origin out of the layer's",
+    )
+}
+
+#[cold]
+fn no_key<K>() -> Error {
+    Error::misconfigured(format!(
+        "nothing says whose token a request to an origin that needs one takes: insert the key, a `{}`, into the extensions of the \
+         request before it reaches the layer, or leave the origin out of the layer's",
+        type_name::<K>()
+    ))
 }
 
 impl fmt::Debug for Cells {

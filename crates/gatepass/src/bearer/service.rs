@@ -69,8 +69,8 @@ where
                 let cell = choose(&parts);
                 request = Request::from_parts(parts, body);
                 return match cell.map(|cell| cell.claim()) {
-                    Some(claim) => self.send(request, claim),
-                    None => self.refuse(no_cell()),
+                    Ok(claim) => self.send(request, claim),
+                    Err(error) => self.refuse(error),
                 };
             }
         };
@@ -118,11 +118,4 @@ impl<S> Bearer<S> {
         drop(mem::replace(&mut self.inner, fresh.clone()));
         fresh
     }
-}
-
-fn no_cell() -> Error {
-    Error::misconfigured(
-        "no token was chosen for a request to an origin that needs one: let the function given to BearerLayer::choose \
-         name a cell for it, or leave the origin out of the layer's",
-    )
 }

@@ -22,7 +22,7 @@ use tower_service::Service;
 use self::probe::{Probe, response, status};
 use super::*;
 use crate::{
-    Origins, TokenCell, TokenSet,
+    Origins, TokenCell, TokenMap, TokenSet,
     cell::State,
     clock::TestClock,
     error::{BoxError, Error},
@@ -178,6 +178,57 @@ async fn f5_a_chooser_that_names_no_cell_for_a_listed_origin_is_an_error() {
     }
     service.clone().oneshot(request("https://elsewhere.example/")).await.unwrap();
     assert_eq!(probe.tokens(), ["token-1", "token-1", "none"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f5_the_key_of_each_request_names_the_cell_and_none_is_an_error() {
+    #[derive(Clone, PartialEq, Eq, Hash)]
+    struct User(&'static str);
+    let probe = ok("");
+    let users = TokenMap::new(8, |user: &User| {
+        let user = user.0;
+        TokenCell::new(move |_| async move { Ok(TokenSet::new(user)) })
+    });
+    let service = BearerLayer::keyed(users.clone(), api()).layer(probe.clone());
+
+    let error = of_ours(service.clone().oneshot(request(API)).await.unwrap_err());
+    assert!(error.is_misconfigured() && error.to_string().contains("User"), "{error}");
+    assert_eq!(probe.count(), 0);
+
+    for user in ["ann", "bob", "ann"] {
+        let mut of_user = request(API);
+        of_user.extensions_mut().insert(User(user));
+        service.clone().oneshot(of_user).await.unwrap();
+    }
+    assert_eq!(probe.tokens(), ["ann", "bob", "ann"]);
+    assert_eq!(users.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a2_a_request_under_way_keeps_its_cell_in_the_map() {
+    let issued = Arc::new(AtomicUsize::new(0));
+    let users = TokenMap::new(1, move |_: &u64| {
+        let issued = issued.clone();
+        TokenCell::new(move |_| {
+            let number = issued.fetch_add(1, SeqCst) + 1;
+            async move { Ok(TokenSet::new(format!("token-{number}"))) }
+        })
+    });
+    let probe =
+        Probe::slow(Duration::from_secs(1), |seen| Ok(status(if seen.token() == Some("token-1") { 401 } else { 200 })));
+    let layer = BearerLayer::keyed(users.clone(), api()).retry(crate::RetryPolicy::new());
+    let mut of_seven = request(API);
+    of_seven.extensions_mut().insert(7_u64);
+    let sent = tokio::spawn(layer.layer(probe.clone()).oneshot(of_seven));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for other in 100..150 {
+        users.get(&other);
+    }
+    assert_eq!(sent.await.unwrap().unwrap().status(), 200, "its refusal was healed");
+    assert_eq!(probe.tokens(), ["token-1", "token-2"]);
+    users.get(&200);
+    users.get(&201);
+    assert!(users.peek(&7).is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -64,13 +64,14 @@ pub(super) async fn alone(inner: &Arc<Inner>, current: Option<Arc<TokenSet>>) ->
             set => set.map(Arc::new),
         },
     };
-    let present =
-        rotates && inner.source.spends_refresh_token() && spent.as_ref().is_some_and(|set| set.refresh_token.is_some());
+    let present = rotates
+        && inner.settings.source.spends_refresh_token()
+        && spent.as_ref().is_some_and(|set| set.refresh_token.is_some());
     loop {
-        let earlier = inner.lock().intent;
+        let earlier = inner.lock().trouble().intent;
         if present {
             let intent = intend(inner, earlier)?;
-            inner.lock().intent = Some(intent);
+            inner.lock().trouble_mut().intent = Some(intent);
         }
         let began = tokio::time::Instant::now();
         let error = match call(inner, spent.as_deref()).await {
@@ -86,13 +87,14 @@ pub(super) async fn alone(inner: &Arc<Inner>, current: Option<Arc<TokenSet>>) ->
         }
         if !error.is_in_doubt() {
             // It was answered: what was in doubt before is as it was. A dead grant is in no doubt.
-            inner.lock().intent = earlier.filter(|_| !error.is_reauth_required());
+            inner.lock().trouble_mut().intent = earlier.filter(|_| !error.is_reauth_required());
             return Err(error.into());
         }
         let intent = {
             let mut ledger = inner.lock();
-            ledger.counts.in_doubt += 1;
-            ledger.intent
+            let trouble = ledger.trouble_mut();
+            trouble.in_doubt += 1;
+            trouble.intent
         };
         if !again_at_once(intent.map_or(0, |intent| intent.attempts), began.elapsed()).await {
             return Err(held(inner, intent, error).into());
@@ -102,9 +104,9 @@ pub(super) async fn alone(inner: &Arc<Inner>, current: Option<Arc<TokenSet>>) ->
 
 /// Calls the source, in time.
 pub(super) async fn call(inner: &Inner, spent: Option<&TokenSet>) -> Result<TokenSet, Error> {
-    inner.lock().counts.exchanges += 1;
+    inner.lock().exchanges += 1;
     let limit = inner.settings.attempt_timeout;
-    match tokio::time::timeout(limit, inner.source.exchange(spent)).await {
+    match tokio::time::timeout(limit, inner.settings.source.exchange(spent)).await {
         Ok(result) => result,
         Err(_) => {
             Err(Error::transient(format!("no token within {limit:?}: the token source took too long")).in_doubt())

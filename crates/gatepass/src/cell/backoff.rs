@@ -84,14 +84,15 @@ impl Failure {
 #[derive(Debug)]
 pub(super) struct Bucket {
     left: u32,
-    interval: Duration,
+    /// In seconds: every cell has a bucket, and this is shorter.
+    interval: u32,
     filled: Tick,
 }
 
 impl Bucket {
     const SIZE: u32 = 5;
-    const INTERVAL: Duration = Duration::from_secs(10);
-    const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
+    const INTERVAL: u32 = 10;
+    const LONGEST_INTERVAL: u32 = 60;
 
     pub(super) fn full(now: Tick) -> Self {
         Self { left: Self::SIZE, interval: Self::INTERVAL, filled: now }
@@ -101,7 +102,7 @@ impl Bucket {
     pub(super) fn take(&mut self, now: Tick) -> Result<(), Duration> {
         self.fill(now);
         if self.left == 0 {
-            return Err(self.interval.saturating_sub(now.since(self.filled)));
+            return Err(self.interval().saturating_sub(now.since(self.filled)));
         }
         if self.left == Self::SIZE {
             self.filled = now;
@@ -116,17 +117,21 @@ impl Bucket {
     /// How long until there is one again; `None` while there is.
     pub(super) fn dry_for(&self, now: Tick) -> Option<Duration> {
         let passed = now.since(self.filled);
-        (self.left == 0 && passed < self.interval).then(|| self.interval - passed)
+        (self.left == 0 && passed < self.interval()).then(|| self.interval() - passed)
     }
 
     fn fill(&mut self, now: Tick) {
-        while self.left < Self::SIZE && now.since(self.filled) >= self.interval {
-            self.filled = self.filled.plus(self.interval);
+        while self.left < Self::SIZE && now.since(self.filled) >= self.interval() {
+            self.filled = self.filled.plus(self.interval());
             self.left += 1;
         }
         if self.left == Self::SIZE {
             self.interval = Self::INTERVAL;
         }
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::from_secs(self.interval.into())
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     clock::Clock,
     source::{ErasedSource, TokenSource},
     store::{ErasedStore, TokenStore},
-    token::TokenSet,
+    token::{Texts, TokenSet},
 };
 
 /// Sets up a [`TokenCell`]. From [`TokenCell::builder`].
@@ -18,7 +18,6 @@ use crate::{
 #[derive(Clone)]
 #[must_use]
 pub struct Builder {
-    source: Arc<dyn ErasedSource>,
     settings: Arc<Settings>,
     subject: Option<Arc<str>>,
     start_from: Option<Box<TokenSet>>,
@@ -26,6 +25,7 @@ pub struct Builder {
 
 #[derive(Clone)]
 pub(super) struct Settings {
+    pub(super) source: Arc<dyn ErasedSource>,
     pub(super) store: Option<Arc<dyn ErasedStore>>,
     pub(super) grace: Duration,
     pub(super) name: Option<String>,
@@ -34,15 +34,16 @@ pub(super) struct Settings {
     pub(super) attempt_timeout: Duration,
     pub(super) renew_unknown_after: Duration,
     pub(super) copies: usize,
+    pub(super) texts: Arc<Texts>,
 }
 
 impl Builder {
     pub(super) fn new(source: impl TokenSource) -> Self {
         Self {
-            source: Arc::new(source),
             subject: None,
             start_from: None,
             settings: Arc::new(Settings {
+                source: Arc::new(source),
                 store: None,
                 grace: Duration::from_secs(300),
                 name: None,
@@ -51,6 +52,7 @@ impl Builder {
                 attempt_timeout: Duration::from_secs(10),
                 renew_unknown_after: Duration::from_secs(3600),
                 copies: 8,
+                texts: Arc::default(),
             }),
         }
     }
@@ -132,7 +134,7 @@ impl Builder {
     }
 
     /// How many copies of the token's header value threads share (C1): 8 unless set; 1 to 64. One is right for a cell that
-    /// one user's requests use; each costs the token's length and about 512 bytes.
+    /// one user's requests use, and takes the least room; each of several costs about 450 bytes.
     pub fn copies(mut self, copies: usize) -> Self {
         self.settings().copies = copies.clamp(1, 64);
         self
@@ -140,9 +142,7 @@ impl Builder {
 
     /// The cell. Works outside a runtime and does no I/O.
     pub fn build(self) -> TokenCell {
-        TokenCell(Arc::new_cyclic(|inner| {
-            Inner::new(inner.clone(), self.source, self.settings, self.subject, self.start_from)
-        }))
+        TokenCell(Arc::new(Inner::new(self.settings, self.subject, self.start_from)))
     }
 }
 

@@ -12,14 +12,14 @@ use super::schedule::{Now, Reading, Schedule};
 use crate::{
     clock::Tick,
     error::Error,
-    token::{Owner, Token, TokenSet},
+    token::{Copies, Owner, Token, TokenSet},
 };
 
 /// How long a reading of the wall clock is good for (C11: at most one a second).
 const WALL_IS_GOOD_FOR: Duration = Duration::from_secs(1);
 
 pub(super) struct Current {
-    copies: Box<[Token]>,
+    copies: Copies,
     schedule: Schedule,
     /// Until then nothing has to be decided about this token, by any thread.
     quiet_until: AtomicU64,
@@ -29,13 +29,13 @@ impl Current {
     /// # Errors
     /// Misconfigured, when the set has no token that can be sent.
     pub(super) fn new(
-        set: &TokenSet,
+        set: &mut TokenSet,
         generation: u64,
         schedule: Schedule,
         copies: usize,
         owner: &Weak<dyn Owner>,
     ) -> Result<Arc<Self>, Error> {
-        let copies = Token::copies(set, generation, copies, owner)?;
+        let copies = Copies::new(set, generation, copies, owner)?;
         Ok(Arc::new(Self { copies, schedule, quiet_until: AtomicU64::new(0) }))
     }
 
@@ -46,11 +46,16 @@ impl Current {
 
     #[inline]
     pub(super) fn token(&self) -> &Token {
-        Token::pick(&self.copies)
+        self.copies.pick()
+    }
+
+    /// Whether somebody has one of the tokens.
+    pub(super) fn is_held(&self) -> bool {
+        self.copies.as_slice().iter().any(Token::is_shared)
     }
 
     pub(super) fn generation(&self) -> u64 {
-        self.copies[0].generation()
+        self.copies.pick().generation()
     }
 
     pub(super) fn read(&self, now: Now) -> Reading {

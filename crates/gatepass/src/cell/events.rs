@@ -1,6 +1,6 @@
 //! What owners can watch: each set that was issued.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::sync::watch;
 
@@ -34,11 +34,36 @@ pub struct Events {
     issued: watch::Receiver<Option<Issued>>,
 }
 
-impl Events {
-    pub(super) fn new(issued: watch::Receiver<Option<Issued>>) -> Self {
-        Self { issued }
+/// Where sets are announced. Takes room only once somebody has listened.
+#[derive(Default)]
+pub(super) struct Channel(OnceLock<watch::Sender<Option<Issued>>>);
+
+impl Channel {
+    pub(super) fn subscribe(&self) -> Events {
+        Events { issued: self.0.get_or_init(|| watch::Sender::new(None)).subscribe() }
     }
 
+    /// Whether somebody listens.
+    pub(super) fn is_watched(&self) -> bool {
+        self.0.get().is_some_and(|sender| sender.receiver_count() > 0)
+    }
+
+    /// Outside the lock. Two announcements may overtake each other; the newer stays.
+    pub(super) fn announce(&self, issued: Issued) {
+        let Some(sender) = self.0.get() else {
+            return;
+        };
+        sender.send_if_modified(|last| {
+            let newer = last.as_ref().is_none_or(|last| last.generation <= issued.generation);
+            if newer {
+                *last = Some(issued);
+            }
+            newer
+        });
+    }
+}
+
+impl Events {
     /// The next set; `None` once the cell is gone.
     ///
     /// # Cancel safety

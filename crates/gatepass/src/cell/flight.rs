@@ -20,6 +20,7 @@ use super::{
 use crate::{
     clock::Tick,
     error::Error,
+    store::ErasedStore,
     token::{Token, TokenSet},
 };
 
@@ -135,7 +136,7 @@ pub(super) fn launch(
     let late = now.plus(patience);
     let state = Arc::new(watch::Sender::new(State::UnderWay));
     let flight = Flight { state: state.clone(), number, late, overdue, generation, span: Arc::default() };
-    let overtaken = ledger.flight.replace(flight.clone());
+    let overtaken = ledger.flight.replace(Box::new(flight.clone()));
     let current = ledger.set.clone();
     drop(ledger);
     if let Some(overtaken) = overtaken {
@@ -150,17 +151,34 @@ pub(super) fn launch(
         generation
     );
     let span = flight.span.get_or_init(|| span).clone();
-    runtime.spawn(exchange(landing, current, reason, patience).instrument(span).with_current_subscriber());
+    match inner.settings.store.clone() {
+        None => {
+            let exchange = exchange(landing, current, reason, patience);
+            runtime.spawn(exchange.instrument(span).with_current_subscriber());
+        }
+        Some(store) => {
+            let exchange = exchange_stored(store, landing, current, reason, patience);
+            runtime.spawn(exchange.instrument(span).with_current_subscriber());
+        }
+    }
     Ok(flight)
 }
 
 async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reason, patience: Duration) {
     let inner = landing.inner.clone();
-    let Some(store) = inner.settings.store.clone() else {
-        let mut work = pin!(attempt::alone(&inner, current));
-        let result = landing.watch(&mut work, patience).await;
-        return landing.land(result, reason);
-    };
+    let mut work = pin!(attempt::alone(&inner, current));
+    let result = landing.watch(&mut work, patience).await;
+    landing.land(result, reason);
+}
+
+async fn exchange_stored(
+    store: Arc<dyn ErasedStore>,
+    landing: Landing,
+    current: Option<Arc<TokenSet>>,
+    reason: Reason,
+    patience: Duration,
+) {
+    let inner = landing.inner.clone();
     let mut visit = Visit::new(&inner, &*store, current);
     let result = {
         let mut work = pin!(visit.run());
@@ -171,7 +189,9 @@ async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reas
     landing.land(result, reason);
     saving::finish(visit).await;
     drop(saving);
-    inner.lock().saving.take_if(|saving| saving.has_changed().is_err());
+    let mut ledger = inner.lock();
+    ledger.trouble_mut().saving.take_if(|saving| saving.has_changed().is_err());
+    ledger.tidy();
 }
 
 /// Clears the slot, whatever happens to the task.
@@ -203,7 +223,7 @@ impl Landing {
     /// Announces that there is something to do after it has landed.
     fn saves(&self) -> watch::Sender<()> {
         let (saving, is_saving) = watch::channel(());
-        self.inner.lock().saving = Some(is_saving);
+        self.inner.lock().trouble_mut().saving = Some(is_saving);
         saving
     }
 

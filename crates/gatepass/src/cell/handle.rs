@@ -78,13 +78,13 @@ impl TokenCell {
     ///
     /// Refusals that follow each other too fast do not drop the token any more (A4). Returns whether it was dropped.
     pub fn reject(&self, refused: &Token) -> bool {
-        refused.is_of(&self.0.owner) && self.0.reject(refused.generation())
+        refused.is_of(&*self.0) && self.0.reject(refused.generation())
     }
 
     /// Whether a request that failed with this token could be sent with another one: one is current, or an exchange runs or
     /// may be started now. It may not for a fixed token, a dead grant, or while a failure holds exchanges off.
     pub fn can_replace(&self, refused: &Token) -> bool {
-        refused.is_of(&self.0.owner) && self.0.can_replace(refused.generation())
+        refused.is_of(&*self.0) && self.0.can_replace(refused.generation())
     }
 
     /// Gives the cell a set obtained elsewhere, by a sign-in. It replaces what there is, here and in the store, and revives a dead
@@ -180,8 +180,8 @@ impl TokenCell {
             expires_at: reading.and_then(|_| current.as_ref()?.token().expires_at()),
             remaining: reading.and_then(|reading| reading.remaining),
             exchanging: ledger.flight.is_some(),
-            unsaved: ledger.unsaved.as_ref().map(|unsaved| unsaved.error.clone()),
-            counts: ledger.counts,
+            unsaved: ledger.trouble().unsaved.as_ref().map(|unsaved| unsaved.error.clone()),
+            counts: ledger.counts(),
             last_error: failure.map(|failure| failure.error.clone()),
             refusals_ignored_for: ledger.refusals_ignored_for(now.tick),
             next_attempt_in: failure
@@ -199,7 +199,7 @@ impl TokenCell {
         loop {
             let (flight, saving) = {
                 let ledger = self.0.lock();
-                (ledger.flight.clone(), ledger.saving.clone())
+                (ledger.flight.clone(), ledger.trouble().saving.clone())
             };
             match (flight, saving) {
                 (Some(flight), _) => drop(flight.outcome().await),
@@ -213,12 +213,23 @@ impl TokenCell {
     /// The newest set each time one is issued from now on, to be persisted or shown (C14): with a refresh token that rotates, whoever wants to
     /// start again from where this left off keeps the newest.
     pub fn events(&self) -> Events {
-        Events::new(self.0.issued.subscribe())
+        self.0.issued.subscribe()
     }
 
     /// The name it was given.
     pub fn name(&self) -> Option<&str> {
         self.0.settings.name.as_deref()
+    }
+
+    /// Whether a map may drop this cell: nobody uses it, and what it holds can be had again.
+    ///
+    /// Holds as long as the caller, who has one handle, lets nobody clone it.
+    pub(crate) fn is_evictable(&self) -> bool {
+        // A token that is on its way with a request may come back refused: the cell then heals and replaces it.
+        let is_used = Arc::strong_count(&self.0) > 1
+            || self.0.current.load().as_ref().is_some_and(|current| current.is_held())
+            || self.0.issued.is_watched();
+        !is_used && self.0.is_expendable()
     }
 
     /// What comes of an exchange, awaited no longer than until it is overdue.

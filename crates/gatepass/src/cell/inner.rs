@@ -6,32 +6,27 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use tokio::sync::watch;
 
 use super::{
     attempt::{Got, Lost},
     builder::Settings,
     current::Current,
-    events::Issued,
+    events::{Channel, Issued},
     ledger::{Ledger, Reason, Removal, Unsaved},
     schedule::{Now, Phase, Schedule},
 };
 use crate::{
     error::Error,
-    source::ErasedSource,
     token::{Expiry, Owner, Token, TokenSet},
 };
 
 pub(super) struct Inner {
     pub(super) current: ArcSwapOption<Current>,
     ledger: Mutex<Ledger>,
-    pub(super) source: Arc<dyn ErasedSource>,
     pub(super) settings: Arc<Settings>,
+    pub(super) issued: Channel,
     subject: Option<Arc<str>>,
     start_from: Option<Box<TokenSet>>,
-    pub(super) issued: watch::Sender<Option<Issued>>,
-    /// Itself, for the tokens it issues.
-    pub(super) owner: Weak<dyn Owner>,
 }
 
 /// What arrives with less to live would be renewed many times a second (C9).
@@ -57,22 +52,14 @@ impl From<Error> for Unfit {
 }
 
 impl Inner {
-    pub(super) fn new(
-        owner: Weak<Self>,
-        source: Arc<dyn ErasedSource>,
-        settings: Arc<Settings>,
-        subject: Option<Arc<str>>,
-        start_from: Option<Box<TokenSet>>,
-    ) -> Self {
+    pub(super) fn new(settings: Arc<Settings>, subject: Option<Arc<str>>, start_from: Option<Box<TokenSet>>) -> Self {
         Self {
             current: ArcSwapOption::empty(),
             ledger: Mutex::new(Ledger::new(settings.clock.tick(), settings.store.is_some())),
-            source,
             settings,
+            issued: Channel::default(),
             subject,
             start_from,
-            issued: watch::Sender::new(None),
-            owner,
         }
     }
 
@@ -105,9 +92,15 @@ impl Inner {
         (self.lock().removed == Removal::No).then_some(set)
     }
 
+    /// Whether nothing is lost with what this holds.
+    pub(super) fn is_expendable(&self) -> bool {
+        let lives = self.living().is_some();
+        self.lock().is_expendable(lives, self.start_from.is_some())
+    }
+
     /// Takes what an exchange brought: publishes it, tells listeners, says what the waiters get.
     pub(super) fn settle(
-        &self,
+        self: &Arc<Self>,
         number: u64,
         started_at: u64,
         result: Result<Got, Lost>,
@@ -137,7 +130,7 @@ impl Inner {
         }
         if lost.is_none() {
             // There was an answer.
-            ledger.intent = None;
+            ledger.trouble_mut().intent = None;
             ledger.rotates = rotates;
             ledger.known = known;
             ledger.removed = Removal::No;
@@ -147,7 +140,7 @@ impl Inner {
             Err(Unfit { error, rotated }) => {
                 let error = ledger.fail(number, error, now.tick);
                 if let Some((generation, removed)) = lost {
-                    ledger.dead = error.is_reauth_required().then_some(generation);
+                    ledger.trouble_mut().dead = error.is_reauth_required().then_some(generation);
                     if removed {
                         ledger.forget();
                         self.current.store(None);
@@ -158,7 +151,7 @@ impl Inner {
                     ledger.rescue(set.clone());
                     ledger.risk(&set, at_risk);
                     drop(ledger);
-                    self.announce(Issued {
+                    self.issued.announce(Issued {
                         previous: started_at,
                         generation: started_at,
                         reason: Some(reason),
@@ -175,7 +168,7 @@ impl Inner {
         ledger.risk(&set, at_risk);
         self.current.store(Some(current));
         drop(ledger);
-        self.announce(Issued {
+        self.issued.announce(Issued {
             previous: started_at,
             generation: token.generation(),
             reason: Some(reason),
@@ -188,7 +181,7 @@ impl Inner {
     /// What was at risk is stored, or need not be any more.
     pub(super) fn saved(&self, unsaved: &Arc<Unsaved>, known: Option<u64>) {
         let mut ledger = self.lock();
-        if ledger.unsaved.take_if(|own| Arc::ptr_eq(own, unsaved)).is_some()
+        if ledger.trouble_mut().unsaved.take_if(|own| Arc::ptr_eq(own, unsaved)).is_some()
             && let Some(known) = known
         {
             ledger.known = known;
@@ -198,7 +191,7 @@ impl Inner {
     /// What was at risk was removed from the store meanwhile: it is not used any more.
     pub(super) fn drop_removed(&self, unsaved: &Arc<Unsaved>) {
         let mut ledger = self.lock();
-        if ledger.unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved)) {
+        if ledger.trouble().unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved)) {
             ledger.forget();
             self.current.store(None);
         }
@@ -217,7 +210,8 @@ impl Inner {
         let now = self.settings.clock.tick();
         let mut ledger = self.lock();
         // It says nothing about the answer: what the server makes of the refresh token will show.
-        ledger.intent = None;
+        ledger.trouble_mut().intent = None;
+        ledger.tidy();
         ledger.fail(number, error, now)
     }
 
@@ -232,13 +226,14 @@ impl Inner {
     ///
     /// # Errors
     /// Misconfigured, when its access token cannot be sent, or it has no token at all.
-    pub(super) fn checked(&self, mut set: TokenSet) -> Result<Arc<TokenSet>, Error> {
+    pub(super) fn checked(self: &Arc<Self>, mut set: TokenSet) -> Result<TokenSet, Error> {
         let now = self.now();
         set.arrive(now.wall);
+        self.settings.texts.share(&mut set);
         match (&set.access_token, &set.refresh_token) {
             (None, None) => Err(Error::misconfigured("the token set has neither an access token nor a refresh token")),
-            (None, Some(_)) => Ok(Arc::new(set)),
-            (Some(_), _) => self.publishable(&set, true, 0, now).map(|_| Arc::new(set)),
+            (None, Some(_)) => Ok(set),
+            (Some(_), _) => self.publishable(&mut set, true, 0, now).map(|_| set),
         }
     }
 
@@ -246,21 +241,23 @@ impl Inner {
     ///
     /// # Errors
     /// As for [`checked`](Self::checked); then nothing has changed.
-    pub(super) fn put(&self, set: Arc<TokenSet>, known: Result<u64, Error>) -> Result<(), Error> {
+    pub(super) fn put(self: &Arc<Self>, mut set: TokenSet, known: Result<u64, Error>) -> Result<(), Error> {
         let now = self.now();
-        let renewable = self.source.can_renew(&set);
+        let renewable = self.settings.source.can_renew(&set);
         let mut ledger = self.lock();
         let previous = ledger.generation;
         let current = match set.access_token {
-            Some(_) => Some(self.publishable(&set, renewable, previous + 1, now)?),
+            Some(_) => Some(self.publishable(&mut set, renewable, previous + 1, now)?),
             None => None,
         };
+        let set = Arc::new(set);
         let generation = ledger.replace(set.clone(), renewable, now.tick);
         match known {
             Ok(known) => ledger.known = known,
             Err(error) => {
-                ledger.counts.at_risk += 1;
-                ledger.unsaved = Some(Arc::new(Unsaved { set: set.clone(), base: None, error }));
+                let trouble = ledger.trouble_mut();
+                trouble.at_risk += 1;
+                trouble.unsaved = Some(Arc::new(Unsaved { set: set.clone(), base: None, error }));
             }
         }
         self.current.store(current);
@@ -269,7 +266,7 @@ impl Inner {
         if let Some(overtaken) = overtaken {
             overtaken.overtake();
         }
-        self.announce(Issued { previous, generation, reason: None, adopted: false, set });
+        self.issued.announce(Issued { previous, generation, reason: None, adopted: false, set });
         Ok(())
     }
 
@@ -287,12 +284,12 @@ impl Inner {
     }
 
     /// Whether the token of a set can be used.
-    pub(super) fn is_fit(&self, set: &TokenSet) -> bool {
-        set.access_token.is_some() && self.sound(set, true, 0, self.now()).is_ok()
+    pub(super) fn is_fit(self: &Arc<Self>, set: &TokenSet) -> bool {
+        set.access_token.is_some() && self.sound(&mut set.clone(), true, 0, self.now()).is_ok()
     }
 
     fn prepare(
-        &self,
+        self: &Arc<Self>,
         mut set: TokenSet,
         before: Option<&TokenSet>,
         started_at: u64,
@@ -304,10 +301,11 @@ impl Inner {
             set.keep_from(before);
             same_token = set.access_token == before.access_token;
         }
+        self.settings.texts.share(&mut set);
         // The same token again is no new generation: to reject it twice would be a hot loop (C9).
         let generation = if same_token { started_at } else { started_at + 1 };
-        let renewable = self.source.can_renew(&set);
-        match self.sound(&set, renewable, generation, now) {
+        let renewable = self.settings.source.can_renew(&set);
+        match self.sound(&mut set, renewable, generation, now) {
             Ok(current) => Ok(Prepared { set: Arc::new(set), renewable, current }),
             Err(error) => {
                 let known = before.and_then(|before| before.refresh_token.as_ref());
@@ -319,7 +317,13 @@ impl Inner {
 
     /// # Errors
     /// When the token cannot be sent, or has ended on the way.
-    fn sound(&self, set: &TokenSet, renewable: bool, generation: u64, now: Now) -> Result<Arc<Current>, Error> {
+    fn sound(
+        self: &Arc<Self>,
+        set: &mut TokenSet,
+        renewable: bool,
+        generation: u64,
+        now: Now,
+    ) -> Result<Arc<Current>, Error> {
         let current = self.publishable(set, renewable, generation, now)?;
         let left = current.read(now).remaining;
         if left.is_some_and(|left| left < SHORTEST_LIFE) {
@@ -330,7 +334,13 @@ impl Inner {
         Ok(current)
     }
 
-    fn publishable(&self, set: &TokenSet, renewable: bool, generation: u64, now: Now) -> Result<Arc<Current>, Error> {
+    fn publishable(
+        self: &Arc<Self>,
+        set: &mut TokenSet,
+        renewable: bool,
+        generation: u64,
+        now: Now,
+    ) -> Result<Arc<Current>, Error> {
         let jitter = fastrand::f64();
         let schedule = match set.expiry {
             Expiry::At { ends, lifetime } if renewable => {
@@ -342,18 +352,8 @@ impl Inner {
             }
             Expiry::In(_) | Expiry::Unknown => Schedule::fixed(now, None),
         };
-        Current::new(set, generation, schedule, self.settings.copies, &self.owner)
-    }
-
-    /// Outside the lock. Two announcements may overtake each other; the newer stays.
-    fn announce(&self, issued: Issued) {
-        self.issued.send_if_modified(|last| {
-            let newer = last.as_ref().is_none_or(|last| last.generation <= issued.generation);
-            if newer {
-                *last = Some(issued);
-            }
-            newer
-        });
+        let owner: Weak<dyn Owner> = Arc::downgrade(self) as _;
+        Current::new(set, generation, schedule, self.settings.copies, &owner)
     }
 }
 

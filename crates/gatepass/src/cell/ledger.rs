@@ -21,13 +21,15 @@ pub(super) struct Ledger {
     pub(super) set: Option<Arc<TokenSet>>,
     /// Whether the source can do anything with that set; it was asked when the set came.
     renewable: bool,
+    /// Whether it came from outside.
+    put: bool,
     /// Counts the tokens published.
     pub(super) generation: u64,
-    /// The one exchange that runs.
-    pub(super) flight: Option<Flight>,
+    /// The one exchange that runs. In a box, like the failure: an idle cell has neither.
+    pub(super) flight: Option<Box<Flight>>,
     flights: u64,
     /// The last exchange, if it failed.
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Box<Failure>>,
     /// The generation that was refused last.
     refused: Option<u64>,
     /// Whether it was said that refused tokens stay.
@@ -37,6 +39,19 @@ pub(super) struct Ledger {
     stored: bool,
     /// The generation in the store that the token came from, or went there as; 0 when it was never there.
     pub(super) known: u64,
+    /// What most cells most of the time have none of.
+    trouble: Option<Box<Trouble>>,
+    /// Whether the last refresh brought another refresh token.
+    pub(super) rotates: bool,
+    /// Whether the owner removed the set: what the cell started from is over.
+    pub(super) removed: Removal,
+    pub(super) exchanges: u32,
+    pub(super) adopted: u32,
+}
+
+/// What is in doubt, at risk or dead.
+#[derive(Default)]
+pub(super) struct Trouble {
     /// The generation in the store whose grant turned out to be dead.
     pub(super) dead: Option<u64>,
     /// What the store does not have yet, though it should (C5).
@@ -46,13 +61,22 @@ pub(super) struct Ledger {
     /// A refresh token that was presented, and no answer came: without a store this is the only place to know it (F4).
     pub(super) intent: Option<Intent>,
     /// An intent that may be in the store, though its request was never sent or was answered; and what was in doubt before it.
-    pub(super) settled: Option<Box<(u64, Option<Intent>)>>,
-    /// Whether the last refresh brought another refresh token.
-    pub(super) rotates: bool,
-    /// Whether the owner removed the set: what the cell started from is over.
-    pub(super) removed: Removal,
-    pub(super) counts: Counts,
+    pub(super) settled: Option<(u64, Option<Intent>)>,
+    pub(super) in_doubt: u32,
+    pub(super) conflicts: u32,
+    pub(super) at_risk: u32,
 }
+
+static CALM: Trouble = Trouble {
+    dead: None,
+    unsaved: None,
+    saving: None,
+    intent: None,
+    settled: None,
+    in_doubt: 0,
+    conflicts: 0,
+    at_risk: 0,
+};
 
 /// Whether the owner removed the set, and whether the store has heard of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,16 +159,14 @@ impl Ledger {
         Self {
             stored,
             known: 0,
-            dead: None,
-            unsaved: None,
-            saving: None,
-            intent: None,
-            settled: None,
+            trouble: None,
             rotates: true,
             removed: Removal::No,
-            counts: Counts::default(),
+            exchanges: 0,
+            adopted: 0,
             set: None,
             renewable: true,
+            put: false,
             generation: 0,
             flight: None,
             flights: 0,
@@ -152,6 +174,30 @@ impl Ledger {
             refused: None,
             warned: false,
             bucket: Bucket::full(now),
+        }
+    }
+
+    pub(super) fn trouble(&self) -> &Trouble {
+        self.trouble.as_deref().unwrap_or(&CALM)
+    }
+
+    pub(super) fn trouble_mut(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    /// Gives the room back when there is none left.
+    pub(super) fn tidy(&mut self) {
+        self.trouble.take_if(|trouble| trouble.is_over());
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let Trouble { in_doubt, conflicts, at_risk, .. } = *self.trouble();
+        Counts {
+            exchanges: self.exchanges.into(),
+            adopted: self.adopted.into(),
+            in_doubt: in_doubt.into(),
+            conflicts: conflicts.into(),
+            at_risk: at_risk.into(),
         }
     }
 
@@ -231,7 +277,7 @@ impl Ledger {
 
     /// The exchange that runs, unless its runtime has stopped running it.
     pub(super) fn to_join(&self, now: Tick) -> Option<&Flight> {
-        self.flight.as_ref().filter(|flight| !flight.is_overdue(now))
+        self.flight.as_deref().filter(|flight| !flight.is_overdue(now))
     }
 
     pub(super) fn next_flight(&mut self) -> u64 {
@@ -259,19 +305,45 @@ impl Ledger {
         self.to_join(now).is_some() || ((self.renewable || self.stored) && self.held_off(now).is_none())
     }
 
+    /// Whether nothing is lost with this: no exchange runs, and the set can be had again or is of no use.
+    ///
+    /// `starts_anew`: whether a cell made again would start from what this one was told to.
+    pub(super) fn is_expendable(&self, token_lives: bool, starts_anew: bool) -> bool {
+        let Trouble { saving, unsaved, .. } = self.trouble();
+        let is_busy = self.flight.is_some() || saving.is_some() || unsaved.is_some();
+        let forgets_removal = match self.removed {
+            Removal::No => false,
+            Removal::Pending => true,
+            Removal::Done => starts_anew,
+        };
+        if is_busy || forgets_removal {
+            return false;
+        }
+        let is_refused = self.failure.as_ref().is_some_and(|failure| failure.error.is_reauth_required());
+        match self.set.as_deref() {
+            None => true,
+            // It is in the store.
+            Some(_) if self.known > 0 => true,
+            Some(TokenSet { refresh_token: Some(_), .. }) => is_refused && !token_lives,
+            Some(_) => self.renewable || !self.put || !token_lives,
+        }
+    }
+
     /// A set from outside: whatever went wrong before is over.
     pub(super) fn replace(&mut self, set: Arc<TokenSet>, renewable: bool, now: Tick) -> u64 {
         self.bucket = Bucket::full(now);
         // What is under way counts no more.
         self.flights += 1;
         self.renewable = renewable;
+        self.put = true;
         self.generation += 1;
         self.set = Some(set);
         self.failure = None;
         self.refused = None;
-        self.dead = None;
-        self.unsaved = None;
-        self.intent = None;
+        if let Some(trouble) = &mut self.trouble {
+            (trouble.dead, trouble.unsaved, trouble.intent) = (None, None, None);
+        }
+        self.tidy();
         self.rotates = true;
         self.removed = Removal::No;
         self.generation
@@ -289,7 +361,10 @@ impl Ledger {
         self.removed = Removal::Done;
         self.set = None;
         self.known = 0;
-        self.unsaved = None;
+        if let Some(trouble) = &mut self.trouble {
+            trouble.unsaved = None;
+        }
+        self.tidy();
     }
 
     /// The set that an exchange brought, as the generation it got.
@@ -297,12 +372,13 @@ impl Ledger {
     /// The same token again counts as a failure where the next exchange would come at once (C9): not while it is fresh.
     pub(super) fn issue(&mut self, set: Arc<TokenSet>, renewable: bool, generation: u64, fresh: bool, now: Tick) {
         self.renewable = renewable;
+        self.put = false;
         self.set = Some(set);
         if generation == self.generation && fresh && self.refused != Some(generation) {
             self.failure = None;
         } else if generation == self.generation {
             let error = Error::transient("the token source handed out the same token again");
-            self.failure = Some(self.failure(error, now));
+            self.failure = Some(Box::new(self.failure(error, now)));
         } else {
             self.generation = generation;
             self.failure = None;
@@ -316,8 +392,10 @@ impl Ledger {
 
     /// Remembers that a set could not be stored (C5), or that there is no such set any more.
     pub(super) fn risk(&mut self, set: &Arc<TokenSet>, at_risk: Option<(u64, Error)>) {
-        self.counts.at_risk += u64::from(at_risk.is_some());
-        self.unsaved = at_risk.map(|(base, error)| Arc::new(Unsaved { set: set.clone(), base: Some(base), error }));
+        let trouble = self.trouble_mut();
+        trouble.at_risk += u32::from(at_risk.is_some());
+        trouble.unsaved = at_risk.map(|(base, error)| Arc::new(Unsaved { set: set.clone(), base: Some(base), error }));
+        self.tidy();
     }
 
     /// Remembers a failure; not that of an exchange whose place was taken, which says nothing about now.
@@ -327,13 +405,21 @@ impl Ledger {
         }
         let failure = self.failure(error, now);
         let error = failure.error.clone();
-        self.failure = Some(failure);
+        self.failure = Some(Box::new(failure));
         error
     }
 
     fn failure(&self, error: Error, now: Tick) -> Failure {
-        let failure = Failure::new(error, self.failure.as_ref(), now);
+        let failure = Failure::new(error, self.failure.as_deref(), now);
         if self.stored { failure.of_store() } else { failure }
+    }
+}
+
+impl Trouble {
+    fn is_over(&self) -> bool {
+        let Self { dead, unsaved, saving, intent, settled, in_doubt, conflicts, at_risk } = self;
+        let is_calm = dead.is_none() && unsaved.is_none() && saving.is_none() && intent.is_none() && settled.is_none();
+        is_calm && in_doubt + conflicts + at_risk == 0
     }
 }
 

@@ -19,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(2);
 const RELEASE: Duration = Duration::from_secs(1);
 
 pub(super) async fn finish(mut visit: Visit<'_>) {
-    let unsaved = visit.inner.lock().unsaved.clone();
+    let unsaved = visit.inner.lock().trouble().unsaved.clone();
     if let (Some(pending), Some(unsaved)) = (visit.pending.take(), unsaved) {
         tracing::error!(
             key = %visit.key,
@@ -43,14 +43,14 @@ async fn save(visit: &mut Visit<'_>, mut pending: Pending, unsaved: &Arc<Unsaved
     loop {
         tokio::time::sleep(wait.mul_f64(0.75 + 0.25 * fastrand::f64())).await;
         wait = (wait * 2).min(LONGEST);
-        let is_current = visit.inner.lock().unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved));
+        let is_current = visit.inner.lock().trouble().unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved));
         if !is_current {
             return;
         }
         let swap = visit.store.compare_and_swap(&visit.key, pending.expected, &text);
         match bounded(visit.inner, swap).await {
             Ok(Some(_)) => return visit.inner.saved(unsaved, Some(pending.record.generation)),
-            Ok(None) => visit.inner.lock().counts.conflicts += 1,
+            Ok(None) => visit.inner.lock().trouble_mut().conflicts += 1,
             Err(error) => {
                 tracing::warn!(key = %visit.key, %error, "the token set could not be stored; trying again");
                 continue;

@@ -9,18 +9,22 @@ const SOONEST: Duration = Duration::from_secs(1);
 
 /// The windows before the end of a token, and the end on both clocks.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Schedule {
-    ends: Option<Moment>,
-    /// How long before the end one background refresh is started.
-    advisory: Duration,
-    /// How long before the end callers wait for that refresh.
-    mandatory: Duration,
+pub(super) enum Schedule {
+    Ends {
+        at: Moment,
+        /// How long before the end one background refresh is started.
+        advisory: Duration,
+        /// How long before the end callers wait for that refresh.
+        mandatory: Duration,
+    },
     /// When a token of unknown end is renewed (C10).
-    renew: Option<Moment>,
+    Renewed(Moment),
+    /// It has no end that is known, and nothing to renew it with.
+    Kept,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Moment {
+pub(super) struct Moment {
     tick: Tick,
     wall: SystemTime,
 }
@@ -83,45 +87,49 @@ impl Schedule {
             Some(hint) if hint >= SOONEST && hint < lifetime => lifetime - hint,
             _ => advisory(lifetime),
         };
-        Self {
-            ends: Some(Moment { tick: now.tick.plus(remaining), wall: ends }),
+        Self::Ends {
+            at: Moment { tick: now.tick.plus(remaining), wall: ends },
             // Later than the window begins, never earlier: a fleet that started together refreshes apart.
             advisory: advisory.mul_f64(1.0 - 0.2 * jitter),
             mandatory: mandatory(advisory),
-            renew: None,
         }
     }
 
     /// For a token of unknown end that can be renewed.
     pub(super) fn unknown(now: Now, renew_after: Duration, jitter: f64) -> Self {
         let renew_after = renew_after.clamp(SOONEST, FAR);
-        let renew = now.plus(renew_after.mul_f64(1.0 - 0.2 * jitter));
-        Self { ends: None, advisory: Duration::ZERO, mandatory: Duration::ZERO, renew: Some(renew) }
+        Self::Renewed(now.plus(renew_after.mul_f64(1.0 - 0.2 * jitter)))
     }
 
     /// For a token that cannot be renewed: used until it ends, if it ends.
     pub(super) fn fixed(now: Now, ends: Option<SystemTime>) -> Self {
-        let ends = ends.map(|wall| Moment { tick: now.tick.plus(clock::until(now.wall, wall)), wall });
-        Self { ends, advisory: Duration::ZERO, mandatory: Duration::ZERO, renew: None }
+        let Some(wall) = ends else {
+            return Self::Kept;
+        };
+        let at = Moment { tick: now.tick.plus(clock::until(now.wall, wall)), wall };
+        Self::Ends { at, advisory: Duration::ZERO, mandatory: Duration::ZERO }
     }
 
     pub(super) fn read(&self, now: Now) -> Reading {
-        let Some(ends) = self.ends else {
-            let left = self.renew.map_or(FAR, |renew| now.until(renew));
-            return match left {
-                Duration::ZERO => Reading { phase: Phase::Advisory, lasts: FAR, remaining: None },
-                lasts => Reading { phase: Phase::Fresh, lasts, remaining: None },
-            };
+        let (at, advisory, mandatory) = match *self {
+            Self::Ends { at, advisory, mandatory } => (at, advisory, mandatory),
+            Self::Kept => return Reading { phase: Phase::Fresh, lasts: FAR, remaining: None },
+            Self::Renewed(at) => {
+                return match now.until(at) {
+                    Duration::ZERO => Reading { phase: Phase::Advisory, lasts: FAR, remaining: None },
+                    lasts => Reading { phase: Phase::Fresh, lasts, remaining: None },
+                };
+            }
         };
-        let remaining = now.until(ends);
+        let remaining = now.until(at);
         let (phase, lasts) = if remaining.is_zero() {
             (Phase::Expired, FAR)
-        } else if remaining <= self.mandatory {
+        } else if remaining <= mandatory {
             (Phase::Mandatory, remaining)
-        } else if remaining <= self.advisory {
-            (Phase::Advisory, remaining - self.mandatory)
+        } else if remaining <= advisory {
+            (Phase::Advisory, remaining - mandatory)
         } else {
-            (Phase::Fresh, remaining - self.advisory)
+            (Phase::Fresh, remaining - advisory)
         };
         Reading { phase, lasts, remaining: Some(remaining) }
     }

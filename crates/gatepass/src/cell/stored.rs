@@ -61,7 +61,7 @@ enum Round {
 
 impl<'a> Visit<'a> {
     pub(super) fn new(inner: &'a Arc<Inner>, store: &'a dyn ErasedStore, current: Option<Arc<TokenSet>>) -> Self {
-        let identity = inner.source.identity();
+        let identity = inner.settings.source.identity();
         let key = identity.key(inner.subject());
         let known = inner.lock().known;
         let variant = identity.variant;
@@ -116,7 +116,8 @@ impl<'a> Visit<'a> {
             return Ok(None);
         };
         let generation = record.generation_of(&self.variant);
-        if generation <= self.known || self.inner.lock().unsaved.as_ref().is_some_and(|unsaved| unsaved.base.is_none())
+        if generation <= self.known
+            || self.inner.lock().trouble().unsaved.as_ref().is_some_and(|unsaved| unsaved.base.is_none())
         {
             return Ok(None);
         }
@@ -128,7 +129,7 @@ impl<'a> Visit<'a> {
         {
             return Ok(None);
         }
-        self.inner.lock().counts.adopted += 1;
+        self.inner.lock().adopted += 1;
         Ok(Some(Got { set, before: None, adopted: true, known: generation, rotates: record.rotates(), at_risk: None }))
     }
 
@@ -137,7 +138,7 @@ impl<'a> Visit<'a> {
         if let Some(again) = self.save_first(&mut found).await? {
             return Ok(Round::Again(again));
         }
-        let spends = self.inner.source.spends_refresh_token();
+        let spends = self.inner.settings.source.spends_refresh_token();
         let mut record = match found.record {
             Some(record) => record,
             None if spends && found.removed => return Err(self.was_removed()),
@@ -171,7 +172,7 @@ impl<'a> Visit<'a> {
         match attempt::call(self.inner, spent.as_deref()).await {
             Ok(set) => self.keep(record, version, spent, set).await,
             Err(error) if present && error.is_in_doubt() => {
-                self.inner.lock().counts.in_doubt += 1;
+                self.inner.lock().trouble_mut().in_doubt += 1;
                 let attempts = record.intent.map_or(0, |intent| intent.attempts);
                 if attempt::again_at_once(attempts, began.elapsed()).await {
                     return Ok(Round::Again(Found { version, record: Some(record), removed: false }));
@@ -269,19 +270,21 @@ impl<'a> Visit<'a> {
     /// What is in doubt of the refresh token in the store.
     fn in_doubt(&self, record: &Record) -> Option<Intent> {
         let intent = record.intent?;
-        match self.inner.lock().settled.as_deref() {
-            Some((settled, before)) if *settled == intent.id => *before,
+        match self.inner.lock().trouble().settled {
+            Some((settled, before)) if settled == intent.id => before,
             _ => Some(intent),
         }
     }
 
     fn settle_intent(&self, settled: Option<(u64, Option<Intent>)>) {
-        self.inner.lock().settled = settled.map(Box::new);
+        let mut ledger = self.inner.lock();
+        ledger.trouble_mut().settled = settled;
+        ledger.tidy();
     }
 
     /// Stores what an earlier exchange could not, or what a store lost that went back in time. `Some`: look again.
     async fn save_first(&mut self, found: &mut Found) -> Result<Option<Found>, Lost> {
-        let unsaved = self.inner.lock().unsaved.clone();
+        let unsaved = self.inner.lock().trouble().unsaved.clone();
         let stored = found.record.as_ref().map_or(0, |record| record.generation);
         let (set, replaces) = match (&unsaved, &self.current) {
             (Some(unsaved), _) => match unsaved.base {
@@ -328,7 +331,7 @@ impl<'a> Visit<'a> {
     }
 
     async fn conflict(&self) -> Result<Found, Lost> {
-        self.inner.lock().counts.conflicts += 1;
+        self.inner.lock().trouble_mut().conflicts += 1;
         self.load().await
     }
 
@@ -363,7 +366,7 @@ impl<'a> Visit<'a> {
 
     /// Until the exchange before has stored what it brought.
     async fn saved(&self) {
-        let saving = self.inner.lock().saving.clone();
+        let saving = self.inner.lock().trouble().saving.clone();
         if let Some(mut saving) = saving {
             let closed = async { while saving.changed().await.is_ok() {} };
             let _ = tokio::time::timeout(self.inner.settings.attempt_timeout, closed).await;
@@ -381,7 +384,7 @@ impl<'a> Visit<'a> {
             return Ok(());
         };
         match &found.record {
-            Some(record) if ledger.dead == Some(record.generation) => {
+            Some(record) if ledger.trouble().dead == Some(record.generation) => {
                 Err(Lost { error: failure.error.clone(), ..self.about(record, Error::transient("")) })
             }
             _ => Ok(()),
@@ -389,11 +392,11 @@ impl<'a> Visit<'a> {
     }
 
     fn accepts(&self, set: &TokenSet) -> Result<(), Lost> {
-        self.inner.source.accepts(set).map_err(Lost::store)
+        self.inner.settings.source.accepts(set).map_err(Lost::store)
     }
 
     fn may_spend(&self) -> bool {
-        self.inner.source.spends_refresh_token()
+        self.inner.settings.source.spends_refresh_token()
             && self.current.as_ref().is_none_or(|current| current.refresh_token.is_some())
     }
 
@@ -448,7 +451,7 @@ pub(super) async fn put(inner: &Arc<Inner>, store: &dyn ErasedStore, set: &Token
         if visit.swap(found.version, &record).await.map_err(|lost| lost.error)?.is_some() {
             return Ok(record.generation);
         }
-        inner.lock().counts.conflicts += 1;
+        inner.lock().trouble_mut().conflicts += 1;
     }
     Err(Error::transient(format!("`{}` is changed all the time in the token store; put it again", visit.key)))
 }
@@ -458,6 +461,6 @@ pub(super) async fn put(inner: &Arc<Inner>, store: &dyn ErasedStore, set: &Token
 /// # Errors
 /// Of the store.
 pub(super) async fn remove(inner: &Arc<Inner>, store: &dyn ErasedStore) -> Result<(), Error> {
-    let key = inner.source.identity().key(inner.subject());
+    let key = inner.settings.source.identity().key(inner.subject());
     bounded(inner, store.remove(&key, TOMBSTONE)).await
 }

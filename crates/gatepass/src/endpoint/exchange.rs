@@ -86,8 +86,8 @@ where
         let asked = Asked { spends_refresh_token: self.grant.spends_refresh_token(), secrets: &secrets };
         let answer = Answer { status: received.status, headers: &received.headers, body: &received.body };
         let mut set = self.grant.accept(answer.read(&asked)?);
-        set.issuer = issuer;
-        set.client_id = Some(self.client.id().to_owned());
+        set.issuer = issuer.map(Into::into);
+        set.client_id = Some(self.client.id().into());
         Ok(set)
     }
 

@@ -45,10 +45,10 @@ impl Answer<'_> {
             return Err(Error::transient("the token endpoint answered without an access_token"));
         };
         let mut set = TokenSet::new(access_token);
-        set.token_type = text("token_type").map(str::to_owned);
+        set.token_type = text("token_type").map(Into::into);
         set.refresh_token = text("refresh_token").map(Secret::from);
         set.id_token = text("id_token").map(Secret::from);
-        set.scope = object.get("scope").and_then(scope);
+        set.scope = object.get("scope").and_then(scope).map(Into::into);
         set.refresh_in = object.get("refresh_in").and_then(seconds);
         Ok(match object.get("expires_in").and_then(seconds) {
             Some(lifetime) => set.expires_in(lifetime),

@@ -60,7 +60,7 @@ impl Grant for RefreshToken {
     }
 
     fn accept(&self, mut answer: TokenSet) -> TokenSet {
-        answer.scope = answer.scope.or_else(|| self.parameters.scope());
+        answer.scope = answer.scope.or_else(|| self.parameters.scope().map(Into::into));
         answer
     }
 }

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -33,9 +34,9 @@ pub(crate) struct Record {
     /// a set stored after a removal, or by a store that lost everything, is newer than what any cell remembers.
     pub(crate) generation: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    issuer: Option<String>,
+    issuer: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    client_id: Option<String>,
+    client_id: Option<Arc<str>>,
     #[serde(default, with = "secret", skip_serializing_if = "Option::is_none")]
     refresh_token: Option<Secret>,
     #[serde(default, with = "secret", skip_serializing_if = "Option::is_none")]
@@ -59,9 +60,9 @@ struct Kept {
     #[serde(default, with = "secret", skip_serializing_if = "Option::is_none")]
     access_token: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    token_type: Option<String>,
+    token_type: Option<Arc<str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
+    scope: Option<Arc<str>>,
     /// Milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ends: Option<u64>,

@@ -11,7 +11,7 @@
 mod set;
 mod value;
 
-pub(crate) use self::set::Expiry;
 pub use self::set::TokenSet;
-pub(crate) use self::value::Owner;
+pub(crate) use self::set::{Expiry, Texts};
 pub use self::value::Token;
+pub(crate) use self::value::{Copies, Owner};

@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -19,19 +20,19 @@ pub struct TokenSet {
     /// What is sent with requests.
     pub access_token: Option<Secret>,
     /// The type of the access token; none means `Bearer`.
-    pub token_type: Option<String>,
+    pub token_type: Option<Arc<str>>,
     pub(crate) expiry: Expiry,
     pub(crate) refresh_in: Option<Duration>,
     /// The scopes that were granted, separated by spaces.
-    pub scope: Option<String>,
+    pub scope: Option<Arc<str>>,
     /// Exchanged for the next access token.
     pub refresh_token: Option<Secret>,
     /// The ID token (OpenID Connect), as it came.
     pub id_token: Option<Secret>,
     /// The authorization server that issued the set (X6).
-    pub issuer: Option<String>,
+    pub issuer: Option<Arc<str>>,
     /// The client the set was issued to (X6).
-    pub client_id: Option<String>,
+    pub client_id: Option<Arc<str>>,
 }
 
 /// When an access token ends.
@@ -90,7 +91,7 @@ impl TokenSet {
 
     /// The type of the access token; `Bearer` when it is not set.
     pub fn token_type(mut self, token_type: impl Into<String>) -> Self {
-        self.token_type = Some(token_type.into());
+        self.token_type = Some(token_type.into().into());
         self
     }
 
@@ -102,7 +103,7 @@ impl TokenSet {
 
     /// The scopes that were granted, separated by spaces.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.scope = Some(scope.into());
+        self.scope = Some(scope.into().into());
         self
     }
 
@@ -114,13 +115,13 @@ impl TokenSet {
 
     /// The authorization server that issued the set (X6).
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.issuer = Some(issuer.into());
+        self.issuer = Some(issuer.into().into());
         self
     }
 
     /// The client the set was issued to (X6).
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
-        self.client_id = Some(client_id.into());
+        self.client_id = Some(client_id.into().into());
         self
     }
 
@@ -165,6 +166,24 @@ impl TokenSet {
     }
 }
 
+/// What the sets of many cells have in common, kept once: each set takes the texts of an earlier one, where they are the same.
+#[derive(Default)]
+pub(crate) struct Texts(Mutex<[Option<Arc<str>>; 4]>);
+
+impl Texts {
+    pub(crate) fn share(&self, set: &mut TokenSet) {
+        let TokenSet { token_type, scope, issuer, client_id, .. } = set;
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (own, known) in [token_type, scope, issuer, client_id].into_iter().zip(&mut *known) {
+            if own == known {
+                own.clone_from(known);
+            } else if own.is_some() {
+                known.clone_from(own);
+            }
+        }
+    }
+}
+
 impl fmt::Debug for TokenSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenSet")
@@ -177,5 +196,27 @@ impl fmt::Debug for TokenSet {
             .field("issuer", &self.issuer)
             .field("client_id", &self.client_id)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_one_builder_keep_the_texts_they_have_in_common_once() {
+        let texts = Texts::default();
+        let shared = |scope: &str| {
+            let mut set = TokenSet::new("a").scope(scope).issuer("https://auth.example.com");
+            texts.share(&mut set);
+            set
+        };
+        let same =
+            |one: &Option<Arc<str>>, two: &Option<Arc<str>>| Arc::ptr_eq(one.as_ref().unwrap(), two.as_ref().unwrap());
+        let (one, two, three) = (shared("read"), shared("write"), shared("write"));
+        assert!(same(&one.issuer, &two.issuer) && same(&one.issuer, &three.issuer));
+        assert!(same(&two.scope, &three.scope));
+        assert_eq!((one.scope.as_deref(), two.scope.as_deref()), (Some("read"), Some("write")));
+        assert!(three.client_id.is_none());
     }
 }

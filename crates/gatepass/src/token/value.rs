@@ -22,17 +22,21 @@ const SCHEME: &str = "Bearer ";
 /// Cheap to clone. A cell keeps a few copies of the value, each on its own cache lines, and hands each thread one of
 /// them, so that threads do not meet at one reference count.
 #[derive(Clone)]
-pub struct Token(Arc<Copy>);
+pub struct Token(Arc<Copy<[u8]>>);
 
-/// One copy: aligned, so that its reference count shares a cache line (or a prefetched pair) with nothing.
-#[repr(align(128))]
-struct Copy {
+struct Copy<R: ?Sized> {
     header: HeaderValue,
     generation: u64,
     expires_at: Option<SystemTime>,
     scope: Option<Arc<str>>,
     owner: Option<Weak<dyn Owner>>,
+    /// See [`APART`].
+    _room: R,
 }
+
+/// Behind each of several copies, so that the reference counts of two share neither a cache line nor a prefetched pair. A single
+/// copy needs none.
+const APART: usize = 128;
 
 /// Who issued a token and hears that it was refused: a cell.
 pub(crate) trait Owner: Send + Sync {
@@ -49,7 +53,7 @@ impl Token {
     /// Misconfigured, when the token is empty or has a byte outside visible ASCII (X5).
     pub fn new(access_token: impl Into<Secret>) -> Result<Self, Error> {
         let set = TokenSet::new(access_token);
-        Template::new(&set)?.copy(0, None)
+        Template::new(&set)?.copy::<0>(0, None)
     }
 
     /// The value for an `Authorization` header: `Bearer` and the token; sensitive.
@@ -88,33 +92,65 @@ impl Token {
         self.owner().is_some_and(|owner| owner.can_replace(self.0.generation))
     }
 
-    pub(crate) fn is_of(&self, owner: &Weak<dyn Owner>) -> bool {
-        self.0.owner.as_ref().is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), owner.as_ptr()))
+    pub(crate) fn is_of(&self, owner: &dyn Owner) -> bool {
+        self.0.owner.as_ref().is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), owner))
+    }
+
+    /// Whether there are other handles to this copy.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     fn owner(&self) -> Option<Arc<dyn Owner>> {
         self.0.owner.as_ref()?.upgrade()
     }
+}
 
-    /// Checks the token of a set and makes `copies` of it.
+/// The copies of one token.
+pub(crate) enum Copies {
+    One(Token),
+    /// At least one.
+    Several(Box<[Token]>),
+}
+
+impl Copies {
+    /// Checks the token of a set and makes `copies` of it. They and the set share one text from then on.
     ///
     /// # Errors
     /// Misconfigured, when it may not or cannot be sent as a bearer token.
-    pub(crate) fn copies(
-        set: &TokenSet,
+    pub(crate) fn new(
+        set: &mut TokenSet,
         generation: u64,
         copies: usize,
         owner: &Weak<dyn Owner>,
-    ) -> Result<Box<[Self]>, Error> {
+    ) -> Result<Self, Error> {
         let template = Template::new(set)?;
-        (0..copies.max(1)).map(|_| template.copy(generation, Some(owner.clone()))).collect()
+        let owner = || Some(owner.clone());
+        let made = if copies <= 1 {
+            Self::One(template.copy::<0>(generation, owner())?)
+        } else {
+            let copies = (0..copies).map(|_| template.copy::<APART>(generation, owner()));
+            Self::Several(copies.collect::<Result<_, _>>()?)
+        };
+        set.access_token = Some(template.access_token);
+        Ok(made)
     }
 
-    /// The copy that the calling thread uses.
+    /// The one that the calling thread uses.
     #[inline]
-    pub(crate) fn pick(copies: &[Self]) -> &Self {
-        // Written so that no bounds check can fail: the remainder is in range, and there is at least one copy.
-        &copies[stripe() % copies.len()]
+    pub(crate) fn pick(&self) -> &Token {
+        match self {
+            Self::One(token) => token,
+            // Written so that no bounds check can fail: the remainder is in range, and there is at least one copy.
+            Self::Several(tokens) => &tokens[stripe() % tokens.len()],
+        }
+    }
+
+    pub(crate) fn as_slice(&self) -> &[Token] {
+        match self {
+            Self::One(token) => std::slice::from_ref(token),
+            Self::Several(tokens) => tokens,
+        }
     }
 }
 
@@ -130,7 +166,8 @@ impl fmt::Debug for Token {
 
 /// What all copies of a token have in common, checked.
 struct Template {
-    text: Zeroizing<String>,
+    /// With the scheme in front of it.
+    access_token: Secret,
     expires_at: Option<SystemTime>,
     scope: Option<Arc<str>>,
 }
@@ -142,29 +179,30 @@ impl Template {
             return Err(Error::misconfigured("the token set has no access token"));
         };
         check_text(token)?;
-        let mut text = Zeroizing::new(String::with_capacity(SCHEME.len() + token.expose().len()));
-        text.push_str(SCHEME);
-        text.push_str(token.expose());
-        Ok(Self { text, expires_at: set.ends_at(), scope: set.scope.as_deref().map(Arc::from) })
+        let access_token = Secret::with_prefix(SCHEME, token);
+        Ok(Self { access_token, expires_at: set.ends_at(), scope: set.scope.clone() })
     }
 
-    fn copy(&self, generation: u64, owner: Option<Weak<dyn Owner>>) -> Result<Token, Error> {
-        let text = Bytes::from_owner(Line(self.text.clone()));
+    fn copy<const ROOM: usize>(&self, generation: u64, owner: Option<Weak<dyn Owner>>) -> Result<Token, Error> {
+        let text = Bytes::from_owner(Text { text: self.access_token.with_its_prefix(), _room: [0; ROOM] });
         let mut header = HeaderValue::from_maybe_shared(text)
             .map_err(|_| Error::misconfigured("the access token cannot go into a header"))?;
         header.set_sensitive(true);
         let (expires_at, scope) = (self.expires_at, self.scope.clone());
-        Ok(Token(Arc::new(Copy { header, generation, expires_at, scope, owner })))
+        Ok(Token(Arc::new(Copy { header, generation, expires_at, scope, owner, _room: [0; ROOM] })))
     }
 }
 
-/// A text on cache lines of its own: `Bytes` puts its reference count before its owner, and this aligns both. Wiped on drop.
-#[repr(align(128))]
-struct Line(Zeroizing<String>);
+/// Keeps what a header value points to. `Bytes` puts its reference count before it.
+struct Text<const ROOM: usize> {
+    text: Arc<Zeroizing<Box<str>>>,
+    /// See [`APART`].
+    _room: [u8; ROOM],
+}
 
-impl AsRef<[u8]> for Line {
+impl<const ROOM: usize> AsRef<[u8]> for Text<ROOM> {
     fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.text.as_bytes()
     }
 }
 
@@ -208,4 +246,37 @@ fn stripe() -> usize {
         }
         stripe.get()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Nobody;
+
+    impl Owner for Nobody {
+        fn reject(&self, _generation: u64) -> bool {
+            false
+        }
+
+        fn can_replace(&self, _generation: u64) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn the_copies_and_the_set_share_one_text() {
+        let nobody: Weak<dyn Owner> = Weak::<Nobody>::new();
+        for copies in [1, 3] {
+            let mut set = TokenSet::new("access");
+            let made = Copies::new(&mut set, 1, copies, &nobody).unwrap();
+            assert_eq!(made.as_slice().len(), copies);
+            let secret = set.access_token.unwrap();
+            assert_eq!(secret.expose(), "access");
+            for token in made.as_slice() {
+                assert_eq!(token.header_value(), "Bearer access");
+                assert_eq!(token.expose().as_ptr(), secret.expose().as_ptr());
+            }
+        }
+    }
 }

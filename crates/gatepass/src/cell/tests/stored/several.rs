@@ -83,3 +83,25 @@ async fn a_lease_that_is_never_given_back_is_an_error_and_no_hang() {
     pass(secs(2)).await;
     cell.get().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn c7_a_fleet_that_started_together_refreshes_apart() {
+    let (server, time) = (Server::new(), TestClock::new());
+    server.takes(Duration::ZERO);
+    let cells: Vec<_> = (0..100).map(|_| TokenCell::builder(server.machine()).clock(time.clock()).build()).collect();
+    for cell in &cells {
+        cell.get().await.unwrap();
+    }
+    pass(HOUR - secs(301)).await;
+    let (mut before, mut most) = (server.requests(), 0);
+    for _ in 0..70 {
+        for cell in &cells {
+            cell.get().await.unwrap();
+        }
+        pass(secs(1)).await;
+        most = most.max(server.requests() - before);
+        before = server.requests();
+    }
+    assert_eq!(before, 200, "each has refreshed once");
+    assert!(most <= 15, "{most} of 100 in one second");
+}

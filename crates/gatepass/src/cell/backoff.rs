@@ -36,15 +36,19 @@ impl Failure {
     ///
     /// A refusal that does not say why and repeats once is the grant's end (F1).
     pub(super) fn new(error: Error, earlier: Option<&Self>, now: Tick) -> Self {
-        let repeated = error.doubts_the_grant() && earlier.is_some_and(|earlier| earlier.error.doubts_the_grant());
-        let error = if repeated {
-            Error::reauth_required("run the sign-in again: the refresh was refused twice without a reason")
-                .with_source(error)
-        } else {
-            error
-        };
+        let error = Self::counted(error, earlier);
         let streak = earlier.map_or(0, |earlier| earlier.streak).saturating_add(1);
         Self { error, streak, ended: now, jitter: 0.75 + 0.25 * fastrand::f64(), stored: false }
+    }
+
+    /// What an error is after `earlier`: a refusal that does not say why and repeats once is the grant's end (F1).
+    pub(super) fn counted(error: Error, earlier: Option<&Self>) -> Error {
+        let repeated = error.doubts_the_grant() && earlier.is_some_and(|earlier| earlier.error.doubts_the_grant());
+        match repeated {
+            true => Error::reauth_required("run the sign-in again: the refresh was refused twice without a reason")
+                .with_source(error),
+            false => error,
+        }
     }
 
     /// The same where a store is looked at again.

@@ -15,7 +15,7 @@ use super::{
     attempt::{self, Got, Lost},
     ledger::{Ledger, Reason},
     saving,
-    stored::Visit,
+    visit::Visit,
 };
 use crate::{
     clock::Tick,
@@ -190,7 +190,7 @@ async fn exchange_stored(
     saving::finish(visit).await;
     drop(saving);
     let mut ledger = inner.lock();
-    ledger.trouble_mut().saving.take_if(|saving| saving.has_changed().is_err());
+    ledger.trouble_mut().saving.retain(|saving| saving.has_changed().is_ok());
     ledger.tidy();
 }
 
@@ -223,7 +223,7 @@ impl Landing {
     /// Announces that there is something to do after it has landed.
     fn saves(&self) -> watch::Sender<()> {
         let (saving, is_saving) = watch::channel(());
-        self.inner.lock().trouble_mut().saving = Some(is_saving);
+        self.inner.lock().trouble_mut().saving.push(is_saving);
         saving
     }
 

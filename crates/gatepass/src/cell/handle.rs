@@ -6,13 +6,15 @@ use super::{
     Builder, Events, Inner, State, Status,
     flight::{self, Flight},
     ledger::{Reason, Step},
+    saving,
     schedule::{Phase, Reading},
-    stored,
+    visit,
 };
 use crate::{
     clock::{COARSE, Tick},
     error::Error,
     source::TokenSource,
+    store::ErasedStore,
     token::{Owner, Token, TokenSet},
 };
 
@@ -102,7 +104,12 @@ impl TokenCell {
         let Some(store) = &self.0.settings.store else {
             return self.0.put(set, Ok(0));
         };
-        match stored::put(&self.0, &**store, &set).await {
+        self.0.on_runtime(self.put_into(&**store, set)).await
+    }
+
+    async fn put_into(&self, store: &dyn ErasedStore, set: TokenSet) -> Result<(), Error> {
+        let _alone = self.0.alone().await;
+        match visit::put(&self.0, store, &set).await {
             Ok(known) => self.0.put(set, Ok(known)),
             Err(error) => {
                 tracing::warn!(%error, "the token set that was put is in use, but could not be stored");
@@ -124,7 +131,7 @@ impl TokenCell {
     pub async fn remove(&self) -> Result<(), Error> {
         self.0.remove();
         if let Some(store) = &self.0.settings.store {
-            stored::remove(&self.0, &**store).await?;
+            self.0.on_runtime(visit::remove(&self.0, &**store)).await?;
         }
         self.0.removed();
         Ok(())
@@ -197,15 +204,27 @@ impl TokenCell {
     /// Nothing is lost.
     pub async fn settled(&self) {
         loop {
-            let (flight, saving) = {
+            let (flight, saving, has_unsaved) = {
                 let ledger = self.0.lock();
-                (ledger.flight.clone(), ledger.trouble().saving.clone())
+                let trouble = ledger.trouble();
+                let saving = trouble.saving.iter().find(|saving| saving.has_changed().is_ok()).cloned();
+                (ledger.flight.clone(), saving, trouble.unsaved.is_some())
             };
-            match (flight, saving) {
-                (Some(flight), _) => drop(flight.outcome().await),
+            // What takes longer is on a runtime that does not run it.
+            let ended = match (flight, saving) {
+                (Some(flight), _) => {
+                    let (_, overdue) = flight.limits(self.0.settings.clock.tick());
+                    self.within(overdue, flight.outcome()).await.is_some()
+                }
                 // Closed when it is done.
-                (None, Some(mut saving)) if saving.has_changed().is_ok() => drop(saving.changed().await),
-                (None, _) => return,
+                (None, Some(mut saving)) => {
+                    let longest = saving::longest(has_unsaved, self.0.settings.attempt_timeout);
+                    self.within(longest, saving.changed()).await.is_some()
+                }
+                (None, None) => return,
+            };
+            if !ended {
+                return;
             }
         }
     }

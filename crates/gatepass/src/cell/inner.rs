@@ -1,7 +1,7 @@
 //! The only shared state: what is published, and the ledger behind its lock.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::{Duration, SystemTime},
 };
 
@@ -16,6 +16,7 @@ use super::{
     schedule::{Now, Phase, Schedule},
 };
 use crate::{
+    clock,
     error::Error,
     token::{Expiry, Owner, Token, TokenSet},
 };
@@ -27,6 +28,8 @@ pub(super) struct Inner {
     pub(super) issued: Channel,
     subject: Option<Arc<str>>,
     start_from: Option<Box<TokenSet>>,
+    /// Held by whoever puts or removes a set where a store keeps it, so that one comes after the other there and here.
+    outside: OnceLock<Box<tokio::sync::Mutex<()>>>,
 }
 
 /// What arrives with less to live would be renewed many times a second (C9).
@@ -60,6 +63,7 @@ impl Inner {
             issued: Channel::default(),
             subject,
             start_from,
+            outside: OnceLock::new(),
         }
     }
 
@@ -149,7 +153,7 @@ impl Inner {
                 let error = ledger.held_off(now.tick).unwrap_or(error);
                 if let Some(set) = rotated {
                     ledger.rescue(set.clone());
-                    ledger.risk(&set, at_risk);
+                    ledger.risk(&set, at_risk, now.wall);
                     drop(ledger);
                     self.issued.announce(Issued {
                         previous: started_at,
@@ -165,7 +169,7 @@ impl Inner {
         let token = current.token().clone();
         let fresh = current.read(now).phase == Phase::Fresh;
         ledger.issue(set.clone(), renewable, token.generation(), fresh, now.tick);
-        ledger.risk(&set, at_risk);
+        ledger.risk(&set, at_risk, now.wall);
         self.current.store(Some(current));
         drop(ledger);
         self.issued.announce(Issued {
@@ -197,11 +201,29 @@ impl Inner {
         }
     }
 
+    /// Waits for those who put or remove a set, though not for ever: one may be on a runtime that stands still.
+    pub(super) async fn alone(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let outside = self.outside.get_or_init(Box::default);
+        tokio::time::timeout(self.settings.attempt_timeout.min(clock::FAR), outside.lock()).await.ok()
+    }
+
+    /// Has the store find the runtime that the cell was given.
+    pub(super) async fn on_runtime<F: Future>(&self, future: F) -> F::Output {
+        let mut future = std::pin::pin!(future);
+        std::future::poll_fn(|context| {
+            let _entered = self.settings.runtime.as_ref().map(tokio::runtime::Handle::enter);
+            future.as_mut().poll(context)
+        })
+        .await
+    }
+
     /// The store has heard of the removal.
     pub(super) fn removed(&self) {
         let mut ledger = self.lock();
         if ledger.removed == Removal::Pending {
             ledger.removed = Removal::Done;
+            ledger.trouble_mut().removed_at = None;
+            ledger.tidy();
         }
     }
 
@@ -257,7 +279,7 @@ impl Inner {
             Err(error) => {
                 let trouble = ledger.trouble_mut();
                 trouble.at_risk += 1;
-                trouble.unsaved = Some(Arc::new(Unsaved { set: set.clone(), base: None, error }));
+                trouble.unsaved = Some(Arc::new(Unsaved { set: set.clone(), base: None, since: now.wall, error }));
             }
         }
         self.current.store(current);
@@ -272,14 +294,21 @@ impl Inner {
 
     /// Forgets the set. What is under way brings nothing back.
     pub(super) fn remove(&self) {
-        let now = self.settings.clock.tick();
+        let now = self.now();
         let mut ledger = self.lock();
-        ledger.remove(now);
+        ledger.remove(now.tick, now.wall);
         self.current.store(None);
         let overtaken = ledger.flight.take();
         drop(ledger);
         if let Some(overtaken) = overtaken {
             overtaken.overtake();
+        }
+    }
+
+    /// Forgets what was put while this waited.
+    pub(super) fn remove_again(&self) {
+        if self.lock().removed == Removal::No {
+            self.remove();
         }
     }
 

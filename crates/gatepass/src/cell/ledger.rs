@@ -1,6 +1,9 @@
 //! What a cell knows, behind its lock, and what it decides from it. Nothing here waits, calls out or reads a clock.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use tokio::sync::watch;
 
@@ -45,6 +48,10 @@ pub(super) struct Ledger {
     pub(super) rotates: bool,
     /// Whether the owner removed the set: what the cell started from is over.
     pub(super) removed: Removal,
+    /// Whether what the cell starts from took the place of a dead grant: once is enough.
+    pub(super) tried_seed: bool,
+    /// The newest generation that was seen in the store, whatever became of it.
+    pub(super) newest: u64,
     pub(super) exchanges: u32,
     pub(super) adopted: u32,
 }
@@ -56,12 +63,14 @@ pub(super) struct Trouble {
     pub(super) dead: Option<u64>,
     /// What the store does not have yet, though it should (C5).
     pub(super) unsaved: Option<Arc<Unsaved>>,
-    /// The task that still stores what an exchange brought; it is gone when this is closed.
-    pub(super) saving: Option<watch::Receiver<()>>,
+    /// The tasks that still store what an exchange brought; each is gone when its own is closed.
+    pub(super) saving: Vec<watch::Receiver<()>>,
     /// A refresh token that was presented, and no answer came: without a store this is the only place to know it (F4).
     pub(super) intent: Option<Intent>,
     /// An intent that may be in the store, though its request was never sent or was answered; and what was in doubt before it.
     pub(super) settled: Option<(u64, Option<Intent>)>,
+    /// When the set was removed, while the store has not heard of it.
+    pub(super) removed_at: Option<SystemTime>,
     pub(super) in_doubt: u32,
     pub(super) conflicts: u32,
     pub(super) at_risk: u32,
@@ -70,9 +79,10 @@ pub(super) struct Trouble {
 static CALM: Trouble = Trouble {
     dead: None,
     unsaved: None,
-    saving: None,
+    saving: Vec::new(),
     intent: None,
     settled: None,
+    removed_at: None,
     in_doubt: 0,
     conflicts: 0,
     at_risk: 0,
@@ -92,6 +102,8 @@ pub(super) struct Unsaved {
     pub(super) set: Arc<TokenSet>,
     /// What was in the store when it was issued; `None` for a set that was put, which replaces whatever is there.
     pub(super) base: Option<u64>,
+    /// When it came.
+    pub(super) since: SystemTime,
     pub(super) error: Error,
 }
 
@@ -160,6 +172,8 @@ impl Ledger {
             stored,
             known: 0,
             trouble: None,
+            tried_seed: false,
+            newest: 0,
             rotates: true,
             removed: Removal::No,
             exchanges: 0,
@@ -310,7 +324,7 @@ impl Ledger {
     /// `starts_anew`: whether a cell made again would start from what this one was told to.
     pub(super) fn is_expendable(&self, token_lives: bool, starts_anew: bool) -> bool {
         let Trouble { saving, unsaved, .. } = self.trouble();
-        let is_busy = self.flight.is_some() || saving.is_some() || unsaved.is_some();
+        let is_busy = self.flight.is_some() || !saving.is_empty() || unsaved.is_some();
         let forgets_removal = match self.removed {
             Removal::No => false,
             Removal::Pending => true,
@@ -341,7 +355,7 @@ impl Ledger {
         self.failure = None;
         self.refused = None;
         if let Some(trouble) = &mut self.trouble {
-            (trouble.dead, trouble.unsaved, trouble.intent) = (None, None, None);
+            (trouble.dead, trouble.unsaved, trouble.intent, trouble.removed_at) = (None, None, None, None);
         }
         self.tidy();
         self.rotates = true;
@@ -350,10 +364,13 @@ impl Ledger {
     }
 
     /// Forgets the set; what is under way counts no more.
-    pub(super) fn remove(&mut self, now: Tick) {
+    pub(super) fn remove(&mut self, now: Tick, wall: SystemTime) {
         self.replace(Arc::new(TokenSet::without_tokens()), true, now);
         self.forget();
         self.removed = Removal::Pending;
+        if self.stored {
+            self.trouble_mut().removed_at = Some(wall);
+        }
     }
 
     /// Forgets the set, which was removed from the store; what the cell started from is over too.
@@ -391,10 +408,11 @@ impl Ledger {
     }
 
     /// Remembers that a set could not be stored (C5), or that there is no such set any more.
-    pub(super) fn risk(&mut self, set: &Arc<TokenSet>, at_risk: Option<(u64, Error)>) {
+    pub(super) fn risk(&mut self, set: &Arc<TokenSet>, at_risk: Option<(u64, Error)>, since: SystemTime) {
         let trouble = self.trouble_mut();
         trouble.at_risk += u32::from(at_risk.is_some());
-        trouble.unsaved = at_risk.map(|(base, error)| Arc::new(Unsaved { set: set.clone(), base: Some(base), error }));
+        trouble.unsaved =
+            at_risk.map(|(base, error)| Arc::new(Unsaved { set: set.clone(), base: Some(base), since, error }));
         self.tidy();
     }
 
@@ -417,8 +435,13 @@ impl Ledger {
 
 impl Trouble {
     fn is_over(&self) -> bool {
-        let Self { dead, unsaved, saving, intent, settled, in_doubt, conflicts, at_risk } = self;
-        let is_calm = dead.is_none() && unsaved.is_none() && saving.is_none() && intent.is_none() && settled.is_none();
+        let Self { dead, unsaved, saving, intent, settled, removed_at, in_doubt, conflicts, at_risk } = self;
+        let is_calm = dead.is_none()
+            && unsaved.is_none()
+            && saving.is_empty()
+            && intent.is_none()
+            && settled.is_none()
+            && removed_at.is_none();
         is_calm && in_doubt + conflicts + at_risk == 0
     }
 }

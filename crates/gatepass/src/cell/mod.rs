@@ -51,6 +51,7 @@ mod status;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod visit;
 
 use self::inner::Inner;
 pub use self::{

@@ -2,11 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-
 use super::{
     ledger::Unsaved,
-    stored::{Pending, Visit, bounded},
+    visit::{Pending, Visit, bounded},
 };
 
 /// For how long storing is tried again, in the task of the exchange. After that each exchange tries it first of all.
@@ -18,8 +16,14 @@ const LONGEST: Duration = Duration::from_secs(2);
 /// How long giving back the lease may take; it ends by itself.
 const RELEASE: Duration = Duration::from_secs(1);
 
+/// How long it may take, when it runs.
+pub(super) fn longest(has_unsaved: bool, attempt: Duration) -> Duration {
+    if has_unsaved { PATIENCE.saturating_add(attempt) + RELEASE } else { RELEASE }
+}
+
 pub(super) async fn finish(mut visit: Visit<'_>) {
-    let unsaved = visit.inner.lock().trouble().unsaved.clone();
+    // What was put meanwhile is not this one's to store, nor is it stored when this one is.
+    let unsaved = visit.inner.lock().trouble().unsaved.clone().filter(|unsaved| visit.is_own(unsaved));
     if let (Some(pending), Some(unsaved)) = (visit.pending.take(), unsaved) {
         tracing::error!(
             key = %visit.key,
@@ -62,13 +66,17 @@ async fn save(visit: &mut Visit<'_>, mut pending: Pending, unsaved: &Arc<Unsaved
         if found.removed {
             return visit.inner.drop_removed(unsaved);
         }
-        if found.record.is_some_and(|record| record.generation > pending.base) {
-            // Newer wins; the next exchange adopts it.
-            return visit.inner.saved(unsaved, None);
+        if let Some(record) = found.record.filter(|record| record.generation > pending.base) {
+            // It was kept after all; or newer wins, and the next exchange adopts it.
+            let is_own = record.is_same(&pending.record);
+            return visit.inner.saved(unsaved, Some(if is_own { record.generation } else { pending.base }));
+        }
+        if found.version.is_none() && visit.is_too_old(unsaved) {
+            return;
         }
         // Somebody took the lease over, and is about to present the token that was spent already. Whoever is first stores.
         visit.lease = None;
-        let until = Instant::now() + visit.inner.settings.attempt_timeout;
+        let until = visit.deadline();
         if let Ok(Some(lease)) = visit.take_lease(found.version, until).await {
             visit.lease = Some(lease);
             pending.expected = found.version;

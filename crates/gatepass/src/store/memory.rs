@@ -11,7 +11,7 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{Key, Lease, TokenStore, Version, Versioned};
-use crate::{error::Error, secret::Secret};
+use crate::{clock::FAR, error::Error, secret::Secret};
 
 /// Keeps sets in this process, for cells that share them: several resources on one rotating refresh token, or one cell that
 /// was dropped and made again. A restart forgets them.
@@ -140,7 +140,8 @@ impl TokenStore for MemoryStore {
                     Some(lease) => lease.until,
                     None => {
                         let number = self.next();
-                        entry.lease = Some(Held { number, until: now + self.shared.term });
+                        let until = now + self.shared.term.min(FAR);
+                        entry.lease = Some(Held { number, until });
                         return Ok(Some(MemoryLease { shared: self.shared.clone(), key: key.clone(), number }));
                     }
                 }

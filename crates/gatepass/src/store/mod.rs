@@ -47,7 +47,7 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 pub use self::sealed::{SealKey, Sealed};
 pub(crate) use self::{
     erased::{ErasedLease, ErasedStore},
-    record::{Intent, Record, fingerprint},
+    record::{Intent, LATEST, Record, fingerprint},
 };
 pub use self::{file::FileStore, key::Key, memory::MemoryStore};
 use crate::{error::Error, secret::Secret};

@@ -24,14 +24,18 @@ use crate::{
 /// The format that is written, and the newest that is read.
 const FORMAT: u32 = 1;
 
+/// The year 2219, in microseconds. What is later counts as no time: the numbers after it are for those who come later.
+pub(crate) const LATEST: u64 = (1 << 53) - (1 << 50);
+
 /// How often a refresh token is presented again whose answer was lost (F4).
 const RETRIES: u32 = 2;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
     gatepass: u32,
-    /// Orders the sets issued under this key, whoever got them: milliseconds since 1970, and at least one more than the one before. So
-    /// a set stored after a removal, or by a store that lost everything, is newer than what any cell remembers.
+    /// Orders the sets issued under this key, whoever got them: microseconds since 1970, and at least one more than the one before, and than
+    /// the version the store has. So a set stored after a removal, or by a store that lost everything, is newer than what any cell
+    /// remembers.
     pub(crate) generation: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<Arc<str>>,
@@ -106,13 +110,13 @@ impl Intent {
 }
 
 impl Record {
-    /// Nothing was issued under the key yet; `set` is what there is to start from.
-    pub(crate) fn start(variant: &str, set: Option<&TokenSet>, now: SystemTime) -> Self {
-        let mut record = Self { gatepass: FORMAT, ..Self::default() };
-        if let Some(set) = set {
-            record.replace(variant, set, now);
-        }
-        record
+    /// With nothing in it yet; what comes is newer than `generation`.
+    pub(crate) fn after(generation: u64) -> Self {
+        Self { gatepass: FORMAT, generation, ..Self::default() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.refresh_token.is_none() && self.tokens.is_empty()
     }
 
     /// # Errors
@@ -132,7 +136,8 @@ impl Record {
             }
             Ok(_) | Err(_) => return Err(damaged(key)),
         }
-        serde_json::from_str(text.expose()).map_err(|_| damaged(key))
+        let record: Self = serde_json::from_str(text.expose()).map_err(|_| damaged(key))?;
+        if record.generation > 1 << 53 { Err(damaged(key)) } else { Ok(record) }
     }
 
     pub(crate) fn write(&self) -> Secret {
@@ -191,9 +196,19 @@ impl Record {
         set.refresh_token.as_ref().is_some_and(|token| self.seed.as_deref() != Some(&seed(token)))
     }
 
+    /// Whether it started from the refresh token of `set`.
+    pub(crate) fn started_from(&self, set: &TokenSet) -> bool {
+        set.refresh_token.is_some() && !self.started_elsewhere(set)
+    }
+
+    /// Whether it holds the same refresh token, of the same generation.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.generation == other.generation && self.refresh_token == other.refresh_token
+    }
+
     fn keep(&mut self, variant: &str, set: &TokenSet, now: SystemTime) {
         self.gatepass = FORMAT;
-        self.generation = self.generation.saturating_add(1).max(millis(now));
+        self.generation = self.generation.saturating_add(1).max(micros(now));
         self.intent = None;
         self.refresh_token.clone_from(&set.refresh_token);
         self.id_token.clone_from(&set.id_token);
@@ -236,6 +251,12 @@ pub(crate) fn fingerprint(bytes: &[u8]) -> String {
     })
 }
 
+fn micros(time: SystemTime) -> u64 {
+    let time = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // A clock that is absurdly wrong must not use the numbers up.
+    u64::try_from(time.as_micros()).unwrap_or(0).min(LATEST)
+}
+
 fn millis(time: SystemTime) -> u64 {
     as_millis(time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
 }
@@ -271,6 +292,12 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
     }
 
+    fn started(variant: &str) -> Record {
+        let mut record = Record::after(0);
+        record.replace(variant, &set(1), at(0));
+        record
+    }
+
     fn key() -> Key {
         Key::new(["https://auth.example.com", "client", "alice"])
     }
@@ -300,7 +327,7 @@ mod tests {
 
     #[test]
     fn x6_a_record_is_what_it_was_after_it_was_written_and_read() {
-        let mut record = Record::start("", Some(&set(1)), at(0));
+        let mut record = started("");
         record.issue("b", &set(2), at(0));
         record.intent = Intent::next(None, at(0), GRACE);
         let read = Record::read(&record.write(), &key()).unwrap();
@@ -313,7 +340,7 @@ mod tests {
             (two.issuer.as_deref(), two.client_id.as_deref()),
             (Some("https://auth.example.com"), Some("client"))
         );
-        let first = millis(at(0));
+        let first = micros(at(0));
         assert_eq!((read.generation_of(""), read.generation_of("b"), read.generation_of("c")), (first, first + 1, 0));
         assert_eq!(read.generation, first + 1);
         assert_eq!(read.intent, record.intent);
@@ -322,23 +349,23 @@ mod tests {
 
     #[test]
     fn a_new_sign_in_leaves_nothing_of_the_grant_before() {
-        let mut record = Record::start("", Some(&set(1)), at(0));
+        let mut record = started("");
         record.issue("b", &set(2), at(0));
         record.replace("", &set(3), at(0));
-        assert_eq!((record.generation, record.generation_of("b")), (millis(at(0)) + 2, 0));
+        assert_eq!((record.generation, record.generation_of("b")), (micros(at(0)) + 2, 0));
         assert!(record.started_elsewhere(&set(1)) && !record.started_elsewhere(&set(3)));
     }
 
     #[test]
     fn tokens_that_have_ended_are_not_kept_for_ever() {
-        let mut record = Record::start("old", Some(&set(1)), at(0));
+        let mut record = started("old");
         record.issue("", &set(2), at(3600));
-        assert_eq!((record.generation_of("old"), record.generation_of("")), (0, millis(at(3600))));
+        assert_eq!((record.generation_of("old"), record.generation_of("")), (0, micros(at(3600))));
     }
 
     #[test]
     fn f4_a_server_that_hands_out_the_same_refresh_token_does_not_rotate() {
-        let mut record = Record::start("", Some(&set(1)), at(0));
+        let mut record = started("");
         assert!(record.rotates(), "as long as nothing is known");
         let mut same = set(2);
         same.refresh_token = set(1).refresh_token;
@@ -350,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_an_error_that_says_what_to_do_and_shows_nothing() {
-        let good = Record::start("", Some(&set(1)), at(0)).write();
+        let good = started("").write();
         for (text, hint) in [
             (&good.expose()[..good.expose().len() - 3], "damaged"),
             ("", "damaged"),
@@ -371,7 +398,7 @@ mod tests {
 
     #[test]
     fn x5_a_record_does_not_show_its_secrets() {
-        let shown = format!("{:?}", Record::start("", Some(&set(1)), at(0)));
+        let shown = format!("{:?}", started(""));
         assert!(!shown.contains("access-1") && !shown.contains("refresh-1"), "{shown}");
     }
 
@@ -379,7 +406,7 @@ mod tests {
         #[test]
         fn reading_is_total(text in ".{0,200}", cut in 0_usize..400) {
             let _ = Record::read(&Secret::new(text), &key());
-            let mut good = Record::start("", Some(&set(1)), at(0)).write().expose().to_owned();
+            let mut good = started("").write().expose().to_owned();
             good.truncate(cut.min(good.len()));
             let _ = Record::read(&Secret::new(good), &key());
         }

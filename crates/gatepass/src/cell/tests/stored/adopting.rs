@@ -156,3 +156,75 @@ async fn a_new_refresh_token_in_the_settings_takes_the_place_of_a_dead_grant_and
     pass(secs(6)).await;
     assert_eq!(restarted.get().await.unwrap().expose(), cell.peek().unwrap().expose(), "found by the others too (F1)");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_new_refresh_token_in_the_settings_takes_the_place_of_one_whose_answer_was_lost_for_good() {
+    let (server, store, time, cell) = one();
+    for _ in 0..3 {
+        server.then(Next::LostBefore);
+    }
+    for _ in 0..20 {
+        let _ = cell.get().await;
+        pass(secs(1)).await;
+    }
+    assert!(error(cell.get().await).is_reauth_required());
+    drop(cell);
+    let cell = TokenCell::builder(server.client()).clock(time.clock()).store(store.clone()).subject("alice");
+    let cell = cell.start_from(server.sign_in()).build();
+    cell.get().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_refresh_token_in_the_settings_takes_the_place_of_one_that_is_refused_without_a_reason() {
+    let (server, store, time, cell) = one();
+    cell.get().await.unwrap();
+    drop(cell);
+    pass(HOUR).await;
+    let vague = Error::transient("400, empty").doubting_the_grant();
+    server.then(Next::Fails(vague.clone())).then(Next::Fails(vague));
+    let cell = TokenCell::builder(server.client()).clock(time.clock()).store(store.clone()).subject("alice");
+    let cell = cell.start_from(server.sign_in()).build();
+    assert!(error(cell.get().await).is_transient());
+    pass(secs(2)).await;
+    for _ in 0..20 {
+        if cell.get().await.is_ok() {
+            return;
+        }
+        pass(secs(2)).await;
+    }
+    panic!("{:?}", cell.get().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn f1_two_instances_with_different_settings_do_not_present_dead_tokens_for_ever() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    let build = |token: &str| {
+        let cell = TokenCell::builder(server.client()).clock(time.clock()).store(store.clone()).subject("alice");
+        cell.start_from(TokenSet::from_refresh_token(token)).build()
+    };
+    let (one, two) = (build("refresh-0"), build("refresh-of-last-year"));
+    one.get().await.unwrap();
+    server.revoke();
+    pass(HOUR).await;
+    for _ in 0..30 {
+        let _ = (one.get().await, two.get().await);
+        pass(secs(2)).await;
+    }
+    let requests = server.requests();
+    for _ in 0..150 {
+        let _ = (one.get().await, two.get().await);
+        pass(secs(2)).await;
+    }
+    assert_eq!(server.requests() - requests, 0, "within 5 minutes, long after the grant died");
+}
+
+#[tokio::test(start_paused = true)]
+async fn x6_a_set_of_another_issuer_in_the_settings_does_not_get_into_the_store() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    let wrong = TokenSet::from_refresh_token("refresh-0").issuer("https://other.example.com");
+    let cell = builder(&server.client(), &store, &time).start_from(wrong).build();
+    assert!(error(cell.get().await).is_misconfigured());
+    drop(cell);
+    let corrected = instance(&server.client(), &store, &time);
+    corrected.get().await.unwrap();
+}

@@ -1,6 +1,5 @@
 //! F1 and F4: lost answers and dead grants.
 
-use super::server::Next;
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -164,4 +163,36 @@ async fn f1_a_dead_grant_is_not_presented_again_and_a_new_sign_in_elsewhere_is_f
     two.put(server.sign_in()).await.unwrap();
     pass(secs(6)).await;
     one.get().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn f4_a_server_that_does_not_rotate_is_not_in_doubt_after_the_store_was_away_at_the_first_answer() {
+    let (server, store, time, cell) = one();
+    server.does_not_rotate();
+    store.go_away_after_writes(2);
+    cell.get().await.unwrap();
+    store.come_back();
+    pass(secs(5)).await;
+    cell.settled().await;
+    drop(cell); // a restart
+    pass(HOUR).await;
+    let cell = instance(&server.client(), &store, &time);
+    cell.get().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn f4_what_was_never_sent_is_in_no_doubt_however_often_the_store_fails() {
+    let (server, store, _, cell) = one();
+    cell.get().await.unwrap();
+    cell.settled().await;
+    pass(HOUR).await;
+    store.writes(&[Fault::AnswerLost, Fault::Refused]);
+    assert!(error(cell.get().await).is_transient());
+    pass(secs(2)).await;
+    assert!(error(cell.get().await).is_transient());
+    assert_eq!(server.requests(), 1, "nothing was presented");
+    store.go_away();
+    pass(secs(400)).await; // longer than the grace
+    store.come_back();
+    cell.get().await.unwrap();
 }

@@ -144,3 +144,137 @@ async fn put_while_the_store_is_away_is_used_and_said_and_stored_by_the_next_exc
     two.reject(&refused);
     assert_eq!(two.get().await.unwrap().expose(), token.expose());
 }
+
+#[tokio::test(start_paused = true)]
+async fn c5_a_set_that_was_put_is_not_taken_for_stored_because_an_older_exchange_was() {
+    let (server, store, _, cell) = one();
+    cell.get().await.unwrap();
+    pass(HOUR).await;
+    store.go_away_after_writes(1); // the intent
+    server.takes(secs(3));
+    let in_flight = tokio::spawn({
+        let cell = cell.clone();
+        async move { cell.get().await }
+    });
+    pass(secs(1)).await;
+    store.go_away();
+    let signed_in = TokenSet::new("signed-in").refresh_token("refresh-of-the-sign-in").expires_in(HOUR);
+    cell.put(signed_in).await.unwrap_err();
+    let _ = in_flight.await;
+    pass(secs(3)).await; // the answer comes, and is not wanted
+    store.come_back();
+    pass(secs(5)).await;
+    cell.settled().await;
+    let stored = kept(&store).await.unwrap();
+    assert!(
+        cell.status().unsaved.is_some() || stored.contains("refresh-of-the-sign-in"),
+        "the status says that it is stored, and it is not: {stored}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn c5_a_put_that_was_kept_though_the_store_failed_does_not_bring_a_spent_token_back() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    let (of_one, of_two) = (store.beside(), store.beside());
+    let one = instance(&server.client(), &of_one, &time);
+    let two = instance(&server.client(), &of_two, &time);
+    let set = server.sign_in();
+    of_one.writes(&[Fault::AnswerLost]);
+    one.put(set).await.unwrap_err();
+    two.get().await.unwrap(); // spends it
+    two.settled().await;
+    let stored = kept(&store).await.unwrap();
+    let token = one.get().await;
+    assert!(!server.is_revoked(), "it was presented twice; there was {stored}");
+    token.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn c5_newer_wins_also_where_ours_came_later_and_could_not_be_stored() {
+    let (server, time) = (Server::new(), TestClock::new());
+    let store = TestStore::with_term(secs(3));
+    server.grace(HOUR);
+    let (of_slow, of_fast) = (store.beside(), store.beside());
+    let (slow, fast) = (instance(&server.client(), &of_slow, &time), instance(&server.client(), &of_fast, &time));
+    server.takes(secs(8));
+    let stalled = tokio::spawn({
+        let slow = slow.clone();
+        async move { slow.get().await }
+    });
+    pass(secs(1)).await;
+    server.takes(secs(1));
+    fast.get().await.unwrap(); // took over the lease, and presented the token within the grace
+    fast.settled().await;
+    let newer = kept(&store).await.unwrap();
+    of_slow.go_away(); // before the answer comes
+    stalled.await.unwrap().unwrap();
+    of_slow.come_back();
+    slow.settled().await;
+    assert_eq!(kept(&store).await.unwrap(), newer);
+    let refused = slow.peek().unwrap();
+    slow.reject(&refused);
+    let requests = server.requests();
+    let token = slow.get().await.unwrap();
+    assert_eq!(token.expose(), fast.peek().unwrap().expose(), "it adopts what is newer");
+    assert_eq!(server.requests(), requests);
+    assert_eq!(kept(&store).await.unwrap(), newer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn settled_waits_for_who_stores_also_after_another_exchange_failed() {
+    let (_, store, _, cell) = one();
+    store.go_away_after_writes(2);
+    cell.get().await.unwrap();
+    pass(secs(1)).await;
+    let refused = cell.peek().unwrap();
+    cell.reject(&refused);
+    assert!(cell.get().await.is_err()); // the store is away
+    let back = store.clone();
+    tokio::spawn(async move {
+        pass(secs(10)).await;
+        back.come_back();
+    });
+    cell.settled().await;
+    assert!(cell.status().unsaved.is_none(), "a shutdown here loses the refresh token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_away_is_said_to_be_also_where_the_token_cannot_be_renewed() {
+    let (_, store, _, cell) = one();
+    cell.put(TokenSet::new("for-an-hour").expires_in(HOUR)).await.unwrap();
+    assert_eq!(cell.get().await.unwrap().expose(), "for-an-hour");
+    store.go_away();
+    pass(HOUR).await;
+    let error = error(cell.get().await);
+    assert!(error.is_transient(), "another instance may have signed in meanwhile: {error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_elsewhere_is_not_overwritten_by_an_answer_that_could_not_be_stored() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    server.does_not_rotate();
+    let (of_one, of_two) = (store.beside(), store.beside());
+    let one = instance(&server.client(), &of_one, &time);
+    let two = instance(&server.client(), &of_two, &time);
+    one.get().await.unwrap();
+    pass(HOUR).await;
+    server.takes(secs(3));
+    let in_flight = tokio::spawn({
+        let one = one.clone();
+        async move { one.get().await }
+    });
+    pass(secs(1)).await;
+    let signed_in = TokenSet::new("signed-in").refresh_token("refresh-of-the-sign-in").expires_in(HOUR);
+    two.put(signed_in).await.unwrap();
+    of_one.go_away(); // before the answer comes
+    in_flight.await.unwrap().unwrap();
+    of_one.come_back();
+    one.settled().await;
+    pass(secs(5)).await;
+    let refused = one.peek().unwrap();
+    one.reject(&refused);
+    let got = one.get().await;
+    let stored = kept(&store).await.unwrap();
+    assert!(stored.contains("refresh-of-the-sign-in"), "the sign-in is gone: {stored}");
+    assert_eq!(got.unwrap().expose(), "signed-in");
+}

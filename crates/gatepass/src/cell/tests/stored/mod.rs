@@ -4,17 +4,18 @@ mod adopting;
 mod doubt;
 mod failing;
 mod removing;
+mod runtimes;
 mod schedules;
 mod server;
 mod several;
 mod store;
 
 use self::{
-    server::{Client, Server},
-    store::TestStore,
+    server::{Client, Next, Server},
+    store::{Fault, TestStore},
 };
 use super::*;
-use crate::store::{Key, TokenStore};
+use crate::store::{Key, MemoryStore, TokenStore};
 
 /// An instance: a cell of its own, as another process has it.
 fn instance(client: &Client, store: &TestStore, time: &TestClock) -> TokenCell {

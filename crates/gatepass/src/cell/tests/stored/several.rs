@@ -105,3 +105,69 @@ async fn c7_a_fleet_that_started_together_refreshes_apart() {
     assert_eq!(before, 200, "each has refreshed once");
     assert!(most <= 15, "{most} of 100 in one second");
 }
+
+struct Contrary(MemoryStore, Arc<AtomicUsize>);
+
+impl TokenStore for Contrary {
+    type Lease = <MemoryStore as TokenStore>::Lease;
+
+    async fn load(&self, key: &Key) -> Result<Option<crate::store::Versioned>, Error> {
+        self.0.load(key).await
+    }
+
+    async fn compare_and_swap(
+        &self,
+        key: &Key,
+        expected: Option<crate::store::Version>,
+        value: &Secret,
+    ) -> Result<Option<crate::store::Version>, Error> {
+        self.0.compare_and_swap(key, expected, value).await
+    }
+
+    async fn lease(&self, _: &Key, _: Option<crate::store::Version>) -> Result<Option<Self::Lease>, Error> {
+        // As where `load` asks a replica that lags behind.
+        match self.1.fetch_add(1, SeqCst) < 100_000 {
+            true => Ok(None),
+            false => Err(Error::transient("enough")),
+        }
+    }
+
+    async fn remove(&self, key: &Key, tombstone: Duration) -> Result<(), Error> {
+        self.0.remove(key, tombstone).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_always_has_something_newer_is_no_hot_loop() {
+    let (server, calls) = (Server::new(), Arc::new(AtomicUsize::new(0)));
+    let store = Contrary(MemoryStore::new(), calls.clone());
+    let first = TokenSet::from_refresh_token("refresh-0");
+    let cell = TokenCell::builder(server.client()).store(store).start_from(first).build();
+    assert!(error(cell.get().await).is_transient());
+    assert!(calls.load(SeqCst) < 1000, "asked {} times for the lease", calls.load(SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn absurd_time_outs_and_terms_are_no_panic() {
+    let (server, time) = (Server::new(), TestClock::new());
+    let cell = builder(&server.client(), &TestStore::new(), &time).attempt_timeout(Duration::MAX).build();
+    let patient = cell.get().await;
+    let cell = instance(&Server::new().client(), &TestStore::with_term(Duration::MAX), &time);
+    let long = cell.get().await;
+    patient.unwrap();
+    long.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn c13_a_refusal_for_one_resource_does_not_cost_the_other_its_refresh_token() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    let photos = instance(&server.resource("photos"), &store, &time);
+    let mail = instance(&server.resource("mail"), &store, &time);
+    photos.put(server.sign_in()).await.unwrap(); // not what the settings have
+    photos.get().await.unwrap();
+    let refusal = Error::reauth_required("mail is not for you").with_code("consent_required");
+    server.then(Next::Fails(refusal));
+    assert!(error(mail.get().await).is_reauth_required());
+    pass(HOUR).await;
+    photos.get().await.unwrap();
+}

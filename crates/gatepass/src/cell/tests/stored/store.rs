@@ -1,8 +1,9 @@
 //! A store that fails, stalls and forgets on command.
 
 use std::{
+    collections::VecDeque,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
@@ -20,8 +21,19 @@ pub(super) struct TestStore {
     told: Arc<Told>,
 }
 
+/// What becomes of a write.
+#[derive(Clone, Copy)]
+pub(super) enum Fault {
+    /// It is kept, and the answer is lost.
+    AnswerLost,
+    /// It is not kept.
+    Refused,
+}
+
 #[derive(Default)]
 struct Told {
+    faults: Mutex<VecDeque<Fault>>,
+    removals_take_ms: AtomicUsize,
     away: AtomicBool,
     /// Fails once that many writes went through.
     writes_left: AtomicUsize,
@@ -36,6 +48,24 @@ impl TestStore {
 
     pub(super) fn with_term(term: Duration) -> Self {
         Self { memory: MemoryStore::with_term(term), told: Arc::default() }
+    }
+
+    /// Another way to the same memory, with faults of its own: another instance's.
+    pub(super) fn beside(&self) -> Self {
+        Self { memory: self.memory.clone(), told: Arc::default() }
+    }
+
+    /// What becomes of the next writes; then they go through.
+    pub(super) fn writes(&self, faults: &[Fault]) {
+        self.told.faults.lock().unwrap().extend(faults);
+    }
+
+    pub(super) fn heal(&self) {
+        self.told.faults.lock().unwrap().clear();
+    }
+
+    pub(super) fn removals_take(&self, time: Duration) {
+        self.told.removals_take_ms.store(usize::try_from(time.as_millis()).unwrap(), SeqCst);
     }
 
     pub(super) fn go_away(&self) {
@@ -92,7 +122,15 @@ impl TokenStore for TestStore {
             }
             self.told.writes_left.store(left - 1, SeqCst);
         }
-        self.memory.compare_and_swap(key, expected, value).await
+        let fault = self.told.faults.lock().unwrap().pop_front();
+        if let Some(Fault::Refused) = fault {
+            return Err(Error::transient("the test store refuses to write"));
+        }
+        let swapped = self.memory.compare_and_swap(key, expected, value).await;
+        match fault {
+            Some(Fault::AnswerLost) => Err(Error::transient("the test store does not answer")),
+            _ => swapped,
+        }
     }
 
     async fn lease(&self, key: &Key, seen: Option<Version>) -> Result<Option<Self::Lease>, Error> {
@@ -102,6 +140,8 @@ impl TokenStore for TestStore {
 
     async fn remove(&self, key: &Key, tombstone: Duration) -> Result<(), Error> {
         self.reach().await?;
+        let takes = self.told.removals_take_ms.load(SeqCst);
+        tokio::time::sleep(Duration::from_millis(takes as u64)).await;
         self.memory.remove(key, tombstone).await
     }
 }

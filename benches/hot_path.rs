@@ -1,17 +1,17 @@
 //! What a request with a fresh token pays for it: nanoseconds and allocations.
 //!
-//! Four stacks over the same service that answers at once: no layer, tower-http's static `AddAuthorization`, `Bearer`, and
-//! `Bearer` under `Retry`. Each is measured on one thread, and on two threads that share the layer among 128 tasks; each with
-//! the service kept, and with a clone of it for each request. A request is built, sent and answered; the time is that of all
-//! of it, so that a ratio says what the layer adds to the cheapest request there is.
+//! Four stacks over the same service that answers at once: no layer, tower-http's static `AddAuthorization`, `Bearer`,
+//! and `Bearer` under `Retry`. Each is measured on one thread, and on two threads that share the layer among 128
+//! tasks; each with the service kept, and with a clone of it for each request. A request is built, sent and answered;
+//! the time is that of all of it, so that a ratio says what the layer adds to the cheapest request there is.
 //!
 //! ```text
 //! cargo bench --bench hot_path                # about half a minute
 //! cargo bench --bench hot_path -- --quick     # a first impression
 //! ```
 //!
-//! Stacks take turns, in an order that rotates, and a ratio is the median of the rounds' own ratios: a machine that is busy for a
-//! while slows both sides of it. The last line is for machines:
+//! Stacks take turns, in an order that rotates, and a ratio is the median of the rounds' own ratios: a machine that is
+//! busy for a while slows both sides of it. The last line is for machines:
 //! `hot_path bearer/static one=RATIO two=RATIO allocs=+N`.
 
 use std::{
@@ -307,8 +307,8 @@ impl<'a> Scene<'a> {
 
 /// Runs this so many frames further down the stack.
 ///
-/// How the stack lies to the heap is drawn when a process starts, and is worth up to a tenth for each service alike. So every
-/// round draws anew.
+/// How the stack lies to the heap is drawn when a process starts, and is worth up to a tenth for each service alike.
+/// So every round draws anew.
 #[inline(never)]
 fn at_depth(frames: usize, run: &mut dyn FnMut()) {
     let room = black_box([0_u8; 64]);

@@ -1,17 +1,17 @@
 //! What an idle cell costs: bytes of resident memory, everything included.
 //!
-//! A map from `u64` to cells, made from one builder, each of which gets its token from a token endpoint that answers at once, as
-//! real ones do: an access token of 200 bytes, type, scope, lifetime; and once more with a refresh token of 200 bytes. What the
-//! process holds more than before, divided by the cells, is the price of one: map entry, cell, token, token set, and what the
-//! allocator adds.
+//! A map from `u64` to cells, made from one builder, each of which gets its token from a token endpoint that answers
+//! at once, as real ones do: an access token of 200 bytes, type, scope, lifetime; and once more with a refresh token
+//! of 200 bytes. What the process holds more than before, divided by the cells, is the price of one: map entry, cell,
+//! token, token set, and what the allocator adds.
 //!
 //! ```text
 //! cargo bench --bench memory                  # a million cells, less than a minute
 //! CELLS=50000 cargo bench --bench memory      # a first impression
 //! ```
 //!
-//! The last line is for machines: `bytes_per_cell access_only=N with_refresh=N`. Fails if a million idle cells with an access token
-//! each would not fit into 1 GiB. Reads `/proc`, so it measures on Linux only.
+//! The last line is for machines: `bytes_per_cell access_only=N with_refresh=N`. Fails if a million idle cells with an
+//! access token each would not fit into 1 GiB. Reads `/proc`, so it measures on Linux only.
 
 use std::{
     convert::Infallible,

@@ -5,10 +5,10 @@
 //!     API_URL=https://api.example.com/v1/items cargo run --example call_api [-- --repeat 100 --every 200]
 //! ```
 //!
-//! `OAUTH_ISSUER` may stand instead of `OAUTH_TOKEN_URL`; `OAUTH_CLIENT_AUTH` is `basic`, `post` or `none`; `OAUTH_SCOPES` are
-//! separated by spaces; with `OAUTH_REFRESH_TOKEN` the refresh grant is used (if the server rotates it, it is spent: a program
-//! that goes on from there keeps what `cell.events()` tells). `--repeat N` makes N calls, one every
-//! `--every MS` milliseconds, and prints a summary. Ends non-zero when a call failed.
+//! `OAUTH_ISSUER` may stand instead of `OAUTH_TOKEN_URL`; `OAUTH_CLIENT_AUTH` is `basic`, `post` or `none`;
+//! `OAUTH_SCOPES` are separated by spaces; with `OAUTH_REFRESH_TOKEN` the refresh grant is used (if the server rotates
+//! it, it is spent: a program that goes on from there keeps what `cell.events()` tells). `--repeat N` makes N calls,
+//! one every `--every MS` milliseconds, and prints a summary. Ends non-zero when a call failed.
 
 mod common;
 

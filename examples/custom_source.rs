@@ -1,10 +1,12 @@
-//! A source of your own: a token that something else writes into a file, as Kubernetes does with service account tokens.
+//! A source of your own: a token that something else writes into a file, as Kubernetes does with service account
+//! tokens.
 //!
 //! ```text
 //! TOKEN_FILE=/var/run/secrets/tokens/api API_URL=https://api.example.com/v1/items cargo run --example custom_source
 //! ```
 //!
-//! Any closure is a source. The cell reads the file once, again when the token is refused, and about every minute while it is used.
+//! Any closure is a source. The cell reads the file once, again when the token is refused, and about every minute
+//! while it is used.
 
 mod common;
 

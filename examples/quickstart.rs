@@ -1,4 +1,5 @@
-//! The main job, on servers of its own: five thousand calls through cold start, expiry, revocation, rate limit and outage.
+//! The main job, on servers of its own: five thousand calls through cold start, expiry, revocation, rate limit and
+//! outage.
 //!
 //! ```text
 //! cargo run --release --example quickstart
@@ -47,7 +48,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// The authorization server is away when the token is due: nobody notices, and soon after it is back there is a new one.
+/// The authorization server is away when the token is due: nobody notices, and soon after it is back there is a new
+/// one.
 async fn server_down(setup: &Setup) -> Result<(), BoxError> {
     let first = setup.cell.status().generation;
     setup.server.stop().await;

@@ -14,7 +14,8 @@ use gatepass_reqwest::{BearerMiddleware, Transport, token_error};
 
 fn main() -> ExitCode {
     common::run(async {
-        // Without a default provider reqwest asks for one to be named; with reqwest's own `rustls` feature there is one.
+        // Without a default provider reqwest asks for one to be named; with reqwest's own `rustls` feature there is
+        // one.
         rustls::crypto::ring::default_provider().install_default().map_err(|_| "TLS was set up twice")?;
 
         let cell = common::cell_from_env(Transport::new()?)?;

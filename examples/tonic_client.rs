@@ -4,9 +4,9 @@
 //! cargo run --example tonic_client
 //! ```
 //!
-//! Starts a small tonic server, the health service behind a check of the token, and an authorization server. Then the tokens
-//! are revoked: the next call fails with UNAUTHENTICATED, since a gRPC request cannot be sent twice, but the token it failed
-//! with is dropped, and the call after it succeeds.
+//! Starts a small tonic server, the health service behind a check of the token, and an authorization server. Then the
+//! tokens are revoked: the next call fails with UNAUTHENTICATED, since a gRPC request cannot be sent twice, but the
+//! token it failed with is dropped, and the call after it succeeds.
 
 mod common;
 

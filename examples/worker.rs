@@ -1,4 +1,5 @@
-//! Calls an API all the time, as one of several workers that share a token: start it several times, kill it, start it again.
+//! Calls an API all the time, as one of several workers that share a token: start it several times, kill it, start it
+//! again.
 //!
 //! ```text
 //! STORE=redis://127.0.0.1 OAUTH_TOKEN_URL=https://auth.example.com/token OAUTH_CLIENT_ID=me OAUTH_CLIENT_SECRET=s3cr3t \
@@ -16,16 +17,17 @@
 //! | `GRACE` | for how many seconds the server forgives a refresh token that is used again, if you know |
 //! | `LOG` | a file to which each failed call adds a line of JSON: `at_ms` (since 1970), `waited_ms`, `kind`, `message` |
 //!
-//! From the first exchange on the store has what is newer than `OAUTH_REFRESH_TOKEN`. The variable may stay as it was, or be left out, whenever a worker
-//! is started again. Another refresh token in it, from a new sign-in, is used once the stored one is refused.
+//! From the first exchange on the store has what is newer than `OAUTH_REFRESH_TOKEN`. The variable may stay as it was,
+//! or be left out, whenever a worker is started again. Another refresh token in it, from a new sign-in, is used once
+//! the stored one is refused.
 //!
-//! Ends after `SECONDS`, on SIGTERM or on ctrl-c: no new calls, those under way finish, and so does an exchange, with what it
-//! stores. Then one line of JSON on stdout: `calls`, how many of them failed and why under `failures`, `max_wait_ms` of the
-//! slowest, and what the cell counted: `exchanges`, `adopted` (another worker's token taken instead), `in_doubt` (exchanges
-//! whose answer got lost), `conflicts` in the store, `generation`.
+//! Ends after `SECONDS`, on SIGTERM or on ctrl-c: no new calls, those under way finish, and so does an exchange, with
+//! what it stores. Then one line of JSON on stdout: `calls`, how many of them failed and why under `failures`,
+//! `max_wait_ms` of the slowest, and what the cell counted: `exchanges`, `adopted` (another worker's token taken
+//! instead), `in_doubt` (exchanges whose answer got lost), `conflicts` in the store, `generation`.
 //!
-//! Ends non-zero, with one line on stderr, when no call succeeded, when the newest refresh token could not be stored, and, at
-//! once, when somebody has to sign in again.
+//! Ends non-zero, with one line on stderr, when no call succeeded, when the newest refresh token could not be stored,
+//! and, at once, when somebody has to sign in again.
 
 mod common;
 

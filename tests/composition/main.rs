@@ -1,4 +1,5 @@
-//! The layer among others: over the clients people have, beside the layers people use, whichever way round they are stacked.
+//! The layer among others: over the clients people have, beside the layers people use, whichever way round they are
+//! stacked.
 
 mod beside;
 mod bodies;

@@ -1,8 +1,8 @@
-//! A process dies at each step of an exchange, and the next one goes on: no family is revoked, and nothing is lost that the
-//! server's grace can give back.
+//! A process dies at each step of an exchange, and the next one goes on: no family is revoked, and nothing is lost
+//! that the server's grace can give back.
 //!
-//! The program that dies is this test itself, started again: `child` runs one exchange over a store that ends the process before or
-//! after its n-th call.
+//! The program that dies is this test itself, started again: `child` runs one exchange over a store that ends the
+//! process before or after its n-th call.
 
 mod killing;
 
@@ -94,7 +94,8 @@ async fn dies_at_every_step(store: impl Fn(usize) -> String) {
         assert_eq!(third.status.code(), Some(DONE));
         assert_eq!(server.token_requests(), requests, "what was stored is used, after step {die_at}: {said}");
     }
-    // Three loads, a lease, three writes (the start, the intent, the set), the token request, the release: before and after each.
+    // Three loads, a lease, three writes (the start, the intent, the set), the token request, the release: before and
+    // after each.
     assert!(steps >= 16, "only {steps} steps");
 }
 

@@ -1,4 +1,5 @@
-//! Against a real authorization server, `oidc-provider` from npm: see README.md beside this file. `scripts/interop` runs them.
+//! Against a real authorization server, `oidc-provider` from npm: see README.md beside this file. `scripts/interop`
+//! runs them.
 
 mod fleet;
 mod provider;

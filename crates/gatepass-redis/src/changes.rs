@@ -28,8 +28,8 @@ enum Ask {
 }
 
 impl Changes {
-    /// Listens to a channel. Whatever is said on it after this returns is heard. `None` if that cannot be had within `limit`:
-    /// Redis is away, the user may not, a proxy has no pub/sub.
+    /// Listens to a channel. Whatever is said on it after this returns is heard. `None` if that cannot be had within
+    /// `limit`: Redis is away, the user may not, a proxy has no pub/sub.
     pub(crate) async fn listen(&self, client: &Client, channel: &Arc<str>, limit: Duration) -> Option<Listener> {
         let task = self.task(client, limit);
         let (joined, heard) = oneshot::channel();

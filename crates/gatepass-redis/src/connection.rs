@@ -39,8 +39,8 @@ impl Connection {
 
     /// Runs a script within `limit`, connecting included.
     ///
-    /// A connection that was open before may have died unnoticed: so it gets half the time at most, and then the call is sent
-    /// once more, over a new one.
+    /// A connection that was open before may have died unnoticed: so it gets half the time at most, and then the call
+    /// is sent once more, over a new one.
     pub(crate) async fn run(&self, call: &Call, limit: Duration) -> Result<Answer, Error> {
         let mut used = None;
         match timeout(limit, self.run_twice(call, limit, &mut used)).await {
@@ -100,8 +100,8 @@ impl Connection {
         open.take_if(|open| Arc::ptr_eq(open, used));
     }
 
-    /// redis asks rustls for the provider of the process, and rustls panics where none was installed and it cannot tell which
-    /// to take.
+    /// redis asks rustls for the provider of the process, and rustls panics where none was installed and it cannot
+    /// tell which to take.
     fn provide_tls(&self) {
         #[cfg(feature = "tls")]
         if matches!(self.client.get_connection_info().addr(), redis::ConnectionAddr::TcpTls { .. })
@@ -112,7 +112,8 @@ impl Connection {
     }
 }
 
-/// Whether a new connection may do what this one did not: it is broken, or a failover made a replica of what it leads to.
+/// Whether a new connection may do what this one did not: it is broken, or a failover made a replica of what it leads
+/// to.
 fn needs_another(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || error.is_io_error() || error.code() == Some("READONLY")
 }

@@ -1,7 +1,7 @@
 //! What Redis says, as errors of gatepass.
 //!
-//! An error of the redis crate may quote what was sent or received. So only the code that Redis gave is shown of it, and all of
-//! it only where no value can be in it (X5).
+//! An error of the redis crate may quote what was sent or received. So only the code that Redis gave is shown of it,
+//! and all of it only where no value can be in it (X5).
 
 use std::{error::Error as _, io, sync::Arc, time::Duration};
 

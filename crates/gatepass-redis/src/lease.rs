@@ -23,8 +23,8 @@ const PAUSE: std::ops::Range<u64> = 50..250;
 
 /// A lease of a [`RedisStore`](crate::RedisStore), renewed by a task for as long as it is held.
 ///
-/// When it is dropped that task gives it back. If the task cannot, because Redis or the runtime is gone, the lease ends by itself
-/// after its term.
+/// When it is dropped that task gives it back. If the task cannot, because Redis or the runtime is gone, the lease
+/// ends by itself after its term.
 pub struct RedisLease {
     key: Key,
     /// Dropping it is enough; whoever wants to know when it is done sends where to say so.

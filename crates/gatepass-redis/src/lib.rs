@@ -11,8 +11,9 @@
 //! # Ok(cell) }
 //! ```
 //!
-//! Give the store to the cells of every instance; they do the rest. One of them exchanges, the others wait, hear of the new set
-//! at once and load it. What a set contains is kept in clear; wrap the store in `gatepass::store::Sealed` to encrypt it.
+//! Give the store to the cells of every instance; they do the rest. One of them exchanges, the others wait, hear of
+//! the new set at once and load it. What a set contains is kept in clear; wrap the store in `gatepass::store::Sealed`
+//! to encrypt it.
 //!
 //! # What is kept where
 //!
@@ -22,20 +23,20 @@
 //! | `gatepass:{KEY}:lease` | who exchanges, a text that expires |
 //! | `gatepass:{KEY}:changed` | a channel: the record changed, the lease was released |
 //!
-//! `gatepass` is the [prefix](RedisStore::prefix). The braces put a record and its lease into one slot of a cluster. A name that
-//! holds something else is an error and is left alone.
+//! `gatepass` is the [prefix](RedisStore::prefix). The braces put a record and its lease into one slot of a cluster. A
+//! name that holds something else is an error and is left alone.
 //!
-//! Versions are microseconds of the clock of Redis, and grow: each change gets the time or the last version plus one, whichever
-//! is more.
+//! Versions are microseconds of the clock of Redis, and grow: each change gets the time or the last version plus one,
+//! whichever is more.
 //!
 //! # How Redis has to be set up
 //!
 //! - *Redis 5 or newer, or Valkey*: scripts (`EVALSHA`), and `TIME` within them. Tested with Redis 7.0.
-//! - *Keep what was written.* A refresh token that rotates exists nowhere else. `appendonly yes` with `appendfsync always` keeps what
-//!   was acknowledged through a crash of the machine; `everysec` may lose the last second; without an append-only file, what came
-//!   since the last snapshot is lost. A set that is lost means a new sign-in.
-//! - *Evict nothing of this.* `maxmemory-policy noeviction`, or one of `volatile-*`: a record does not expire unless you
-//!   [ask for it](RedisStore::expire_after). When memory is full, what cannot be written is an error.
+//! - *Keep what was written.* A refresh token that rotates exists nowhere else. `appendonly yes` with
+//!   `appendfsync always` keeps what was acknowledged through a crash of the machine; `everysec` may lose the last second; without
+//!   an append-only file, what came since the last snapshot is lost. A set that is lost means a new sign-in.
+//! - *Evict nothing of this.* `maxmemory-policy noeviction`, or one of `volatile-*`: a record does not expire unless
+//!   you [ask for it](RedisStore::expire_after). When memory is full, what cannot be written is an error.
 //! - *A user of its own* needs no more than this, and `+select` where the URL names a database:
 //!
 //!   ```text
@@ -43,31 +44,35 @@
 //!     +hdel +get +set +del +pttl +pexpire +persist +time +publish +subscribe +unsubscribe
 //!   ```
 //!
-//! Where there is no pub/sub, because a proxy has none or the user may not, waiters look again about seven times a second.
+//! Where there is no pub/sub, because a proxy has none or the user may not, waiters look again about seven times a
+//! second.
 //!
 //! # What it costs
 //!
-//! A call is one script on one connection, which all clones of a store share. Who waits for a lease shares a second one with all
-//! others who do; it is closed when nobody waits. A held lease has a task, which renews it three times each
-//! [term](RedisStore::lease_term). An idle store has its connection and nothing else.
+//! A call is one script on one connection, which all clones of a store share. Who waits for a lease shares a second
+//! one with all others who do; it is closed when nobody waits. A held lease has a task, which renews it three times
+//! each [term](RedisStore::lease_term). An idle store has its connection and nothing else.
 //!
 //! # What it cannot do
 //!
-//! - *Redis replicates late.* After a failover the new primary may lack the last write, or the lease: two instances may then spend
-//!   the same refresh token, and the server may end the sign-in. The version still keeps the older from overwriting the newer.
-//! - *Of a cluster it knows one node.* It follows no `MOVED`, and asks no Sentinel. Lead the URL to a single primary, a name that
-//!   follows the primary, or a proxy that knows the cluster.
-//! - *A lease is no lock.* A holder that stands still for longer than the term loses it. It learns that when it writes: another
-//!   version is there.
-//! - *The clock of Redis may be set back*, but not by more than the time since a key was forgotten, or a version may come again.
+//! - *Redis replicates late.* After a failover the new primary may lack the last write, or the lease: two instances
+//!   may then spend the same refresh token, and the server may end the sign-in. The version still keeps the older from
+//!   overwriting the newer.
+//! - *Of a cluster it knows one node.* It follows no `MOVED`, and asks no Sentinel. Lead the URL to a single primary,
+//!   a name that follows the primary, or a proxy that knows the cluster.
+//! - *A lease is no lock.* A holder that stands still for longer than the term loses it. It learns that when it
+//!   writes: another version is there.
+//! - *The clock of Redis may be set back*, but not by more than the time since a key was forgotten, or a version may
+//!   come again.
 //! - *Removal needs memory*, a little: when Redis is full and evicts nothing, it fails like any other write.
 //! - *What passes through* the redis crate and Redis is not wiped from their memory.
 //!
 //! # TLS
 //!
-//! With the feature `tls`, `rediss://` URLs work, with rustls and the root certificates of the system. Other roots, or a client
-//! certificate: `redis::Client::build_with_tls` and [`RedisStore::from_client`]. rustls needs a provider of cryptography for
-//! the process; where the program has installed none by the time of the first connection, this crate installs ring.
+//! With the feature `tls`, `rediss://` URLs work, with rustls and the root certificates of the system. Other roots, or
+//! a client certificate: `redis::Client::build_with_tls` and [`RedisStore::from_client`]. rustls needs a provider of
+//! cryptography for the process; where the program has installed none by the time of the first connection, this crate
+//! installs ring.
 
 mod changes;
 mod connection;

@@ -26,7 +26,8 @@ impl Names {
 mod tests {
     use super::*;
 
-    /// Of the first pair of braces, unless there is nothing in it: <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.
+    /// Of the first pair of braces, unless there is nothing in it:
+    /// <https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags>.
     fn slot(name: &str) -> u16 {
         let tag = name.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
         let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(name);

@@ -1,7 +1,7 @@
 //! The scripts that run inside Redis, each as a call with its arguments, and their answers.
 //!
-//! A call may be sent twice, when the connection breaks before its answer comes: it has a name of its own, and Redis keeps who
-//! wrote last.
+//! A call may be sent twice, when the connection breaks before its answer comes: it has a name of its own, and Redis
+//! keeps who wrote last.
 
 use std::{hash::BuildHasher, hash::RandomState, sync::LazyLock, time::Duration};
 

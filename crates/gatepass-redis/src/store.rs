@@ -22,8 +22,8 @@ const SHORTEST_TERM: Duration = Duration::from_millis(100);
 
 /// Keeps sets in Redis or Valkey. See the [crate docs](crate).
 ///
-/// A handle: clones share its connection. Settings are those of the handle they are set on, and of its clones. All instances
-/// have to have the same prefix, and may differ in the rest.
+/// A handle: clones share its connection. Settings are those of the handle they are set on, and of its clones. All
+/// instances have to have the same prefix, and may differ in the rest.
 ///
 /// # Panics
 /// Its methods, outside of a tokio runtime with I/O and time.
@@ -47,8 +47,8 @@ pub(crate) struct Settings {
 }
 
 impl RedisStore {
-    /// A store at `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS with the feature `tls`. Does no I/O
-    /// yet: it connects when it is used, and again when the connection is lost.
+    /// A store at `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS with the feature `tls`.
+    /// Does no I/O yet: it connects when it is used, and again when the connection is lost.
     ///
     /// ```
     /// # fn main() -> Result<(), gatepass::Error> {
@@ -63,7 +63,8 @@ impl RedisStore {
         Ok(Self::from_client(Client::open(url).map_err(|_| error::bad_url(url))?))
     }
 
-    /// A store over a client of your own, for root certificates or a client certificate, a Unix socket, settings of TCP.
+    /// A store over a client of your own, for root certificates or a client certificate, a Unix socket, settings of
+    /// TCP.
     ///
     /// ```
     /// # fn main() -> redis::RedisResult<()> {
@@ -84,32 +85,32 @@ impl RedisStore {
         }
     }
 
-    /// What the names of all keys and channels in Redis begin with, instead of `gatepass`. Without braces, which in a cluster
-    /// decide where keys are.
+    /// What the names of all keys and channels in Redis begin with, instead of `gatepass`. Without braces, which in a
+    /// cluster decide where keys are.
     #[must_use]
     pub fn prefix(mut self, prefix: impl AsRef<str>) -> Self {
         self.settings.prefix = prefix.as_ref().into();
         self
     }
 
-    /// How long a lease lasts when it is not renewed, instead of 3 s: as long do the others wait for a holder that died. One
-    /// that lives renews it three times as often. At least 100 ms.
+    /// How long a lease lasts when it is not renewed, instead of 3 s: as long do the others wait for a holder that
+    /// died. One that lives renews it three times as often. At least 100 ms.
     #[must_use]
     pub fn lease_term(mut self, term: Duration) -> Self {
         self.settings.term = term.max(SHORTEST_TERM);
         self
     }
 
-    /// How long each operation may take, instead of 2 s, connecting included. Not how long to wait for a lease that somebody
-    /// else holds, which the caller bounds.
+    /// How long each operation may take, instead of 2 s, connecting included. Not how long to wait for a lease that
+    /// somebody else holds, which the caller bounds.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.settings.limit = limit;
         self
     }
 
-    /// Has Redis forget a set this long after it was last written, which each renewal does; without this it never does. At
-    /// least 1 s. Longer than refresh tokens live unused, it only cleans up.
+    /// Has Redis forget a set this long after it was last written, which each renewal does; without this it never
+    /// does. At least 1 s. Longer than refresh tokens live unused, it only cleans up.
     #[must_use]
     pub fn expire_after(mut self, expiry: Duration) -> Self {
         self.settings.expiry = Some(expiry.max(SHORTEST_EXPIRY));

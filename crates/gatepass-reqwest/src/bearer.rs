@@ -12,18 +12,19 @@ use crate::redirect::redirect_policy;
 /// What it does with a request:
 ///
 /// - to another origin: passes it on untouched, its response too (X1);
-/// - with an `Authorization` of its own, which is the caller's: adds nothing and replays no 401; 429 and 503 as ever (A5). That
-///   includes the one reqwest makes of a user name in the URL, but not [`reqwest::ClientBuilder::default_headers`], which come
-///   later: the token goes before them;
-/// - else it gets the token that is current. Who finds none waits for the one exchange that everybody shares; if none can be
-///   had the request is not sent, and the error holds a [`gatepass::Error`] (F5): see [`token_error`](crate::token_error).
+/// - with an `Authorization` of its own, which is the caller's: adds nothing and replays no 401; 429 and 503 as ever
+///   (A5). That includes the one reqwest makes of a user name in the URL, but not
+///   [`reqwest::ClientBuilder::default_headers`], which come later: the token goes before them;
+/// - else it gets the token that is current. Who finds none waits for the one exchange that everybody shares; if none
+///   can be had the request is not sent, and the error holds a [`gatepass::Error`] (F5): see
+///   [`token_error`](crate::token_error).
 ///
-/// A response that refuses the token has it dropped from the cell and carries a [`Refused`](gatepass::bearer::Refused) with
-/// the parsed challenges in its extensions, as does a 403 with challenges. The request is then sent again, once, if another token is
-/// there or may be had. The [`Rules`] say which other responses are sent again, how often and after what wait; what is asked for and
-/// not done, because the wait is longer than they allow, stands as a [`RetryAfter`](gatepass::RetryAfter) in the response's
-/// extensions. A request may bring a [`Deadline`](gatepass::retry::Deadline) by
-/// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension).
+/// A response that refuses the token has it dropped from the cell and carries a [`Refused`](gatepass::bearer::Refused)
+/// with the parsed challenges in its extensions, as does a 403 with challenges. The request is then sent again, once,
+/// if another token is there or may be had. The [`Rules`] say which other responses are sent again, how often and
+/// after what wait; what is asked for and not done, because the wait is longer than they allow, stands as a
+/// [`RetryAfter`](gatepass::RetryAfter) in the response's extensions. A request may bring a
+/// [`Deadline`](gatepass::retry::Deadline) by [`with_extension`](reqwest_middleware::RequestBuilder::with_extension).
 ///
 /// A body that cannot be cloned, a stream, is sent once, and its response returned as it is (A6).
 ///
@@ -31,17 +32,18 @@ use crate::redirect::redirect_policy;
 ///
 /// reqwest follows them beneath any middleware, which sees the last response only. Two things follow:
 ///
-/// - The token is reqwest's to protect. It takes `Authorization` out of a request that leaves the origin, but puts it back for
-///   the next one if that stays where the last one went: an API with an open redirect then leaks it. Build the client by
-///   [`BearerMiddleware::client`], with [`redirect_policy`](crate::redirect_policy) or with
+/// - The token is reqwest's to protect. It takes `Authorization` out of a request that leaves the origin, but puts it
+///   back for the next one if that stays where the last one went: an API with an open redirect then leaks it. Build
+///   the client by [`BearerMiddleware::client`], with [`redirect_policy`](crate::redirect_policy) or with
 ///   [`Policy::none`](reqwest::redirect::Policy::none).
-/// - A refusal counts only if the response is from the origin the request was sent to (A3). After a way out and back the token was
-///   not sent, and a refusal counts all the same; it costs one exchange.
+/// - A refusal counts only if the response is from the origin the request was sent to (A3). After a way out and back
+///   the token was not sent, and a refusal counts all the same; it costs one exchange.
 ///
 /// # Where it goes
 ///
-/// The last of the middlewares, or at least within those that log, trace or cache. Within another one that sends again, requests
-/// are repeated by both. reqwest's own time-out is for each attempt; all of them together end by `Rules` and `Deadline`.
+/// The last of the middlewares, or at least within those that log, trace or cache. Within another one that sends
+/// again, requests are repeated by both. reqwest's own time-out is for each attempt; all of them together end by
+/// `Rules` and `Deadline`.
 ///
 /// # Cancel safety
 ///
@@ -68,8 +70,8 @@ impl BearerMiddleware {
     }
 
     /// The same with the cell chosen for each attempt: by the request, or by what
-    /// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension) brought along. A request to one of `origins` for
-    /// which `choose` names no cell fails: it is not sent without a token (F5).
+    /// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension) brought along. A request to one of
+    /// `origins` for which `choose` names no cell fails: it is not sent without a token (F5).
     pub fn choose<F>(choose: F, origins: Origins) -> Self
     where
         F: Fn(&Request, &Extensions) -> Option<TokenCell> + Send + Sync + 'static,
@@ -78,8 +80,8 @@ impl BearerMiddleware {
     }
 
     /// The same with the cell that `map` has for a key, a `K`, that
-    /// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension) brought along. A request to one of `origins` without one
-    /// fails (F5).
+    /// [`with_extension`](reqwest_middleware::RequestBuilder::with_extension) brought along. A request to one of
+    /// `origins` without one fails (F5).
     ///
     /// ```
     /// use gatepass::{AuthorizationServer, ClientAuth, Origins, TokenCell, TokenEndpoint, TokenMap, grant::ClientCredentials};

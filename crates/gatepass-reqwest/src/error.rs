@@ -2,7 +2,8 @@ use std::error::Error as StdError;
 
 use reqwest_middleware::Error;
 
-/// Why there was no token, if that is why a request failed; also out of an error that other middlewares, or you, have wrapped.
+/// Why there was no token, if that is why a request failed; also out of an error that other middlewares, or you, have
+/// wrapped.
 ///
 /// ```
 /// # use gatepass::{Error, Origins, TokenCell, TokenSet};

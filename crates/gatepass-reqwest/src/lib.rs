@@ -20,23 +20,26 @@
 //! # Ok(()) }
 //! ```
 //!
-//! - [`BearerMiddleware`] goes around a reqwest client, through [reqwest-middleware](reqwest_middleware): it puts the token on
-//!   requests to the origins it was given, drops the token that was refused, and sends again after a 401, a 429 or a 503.
-//! - [`Transport`] is a reqwest client for the token endpoint. It follows no redirects and is not the client of the API.
-//! - [`redirect_policy`] keeps the token at its origin while reqwest follows redirects; [`BearerMiddleware::client`] sets it.
+//! - [`BearerMiddleware`] goes around a reqwest client, through [reqwest-middleware](reqwest_middleware): it puts the
+//!   token on requests to the origins it was given, drops the token that was refused, and sends again after a 401, a
+//!   429 or a 503.
+//! - [`Transport`] is a reqwest client for the token endpoint. It follows no redirects and is not the client of the
+//!   API.
+//! - [`redirect_policy`] keeps the token at its origin while reqwest follows redirects; [`BearerMiddleware::client`]
+//!   sets it.
 //! - [`token_error`] extracts from an error why there was no token.
 //!
-//! The cell is the one of [`gatepass`]: the same handle may serve a [`gatepass::BearerLayer`] and a [`BearerMiddleware`], and a
-//! `Transport` may feed either.
+//! The cell is the one of [`gatepass`]: the same handle may serve a [`gatepass::BearerLayer`] and a
+//! [`BearerMiddleware`], and a `Transport` may feed either.
 //!
 //! # TLS and other features
 //!
-//! This crate turns on none of reqwest's features and so no TLS. Your own `reqwest` in `Cargo.toml` decides for all clients in the
-//! program: its default features have TLS; without them, name one (`rustls`, `native-tls`). A [`Transport`] without TLS says so when
-//! it is to call an `https` URL.
+//! This crate turns on none of reqwest's features and so no TLS. Your own `reqwest` in `Cargo.toml` decides for all
+//! clients in the program: its default features have TLS; without them, name one (`rustls`, `native-tls`). A
+//! [`Transport`] without TLS says so when it is to call an `https` URL.
 //!
-//! The features of this crate, `form`, `json`, `multipart`, `query` and `stream`, are those of reqwest-middleware: they add the
-//! methods of these names to its `RequestBuilder`.
+//! The features of this crate, `form`, `json`, `multipart`, `query` and `stream`, are those of reqwest-middleware:
+//! they add the methods of these names to its `RequestBuilder`.
 
 mod bearer;
 mod error;

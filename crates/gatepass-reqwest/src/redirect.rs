@@ -3,13 +3,14 @@ use reqwest::{Url, redirect::Policy};
 
 use crate::bearer::serves;
 
-/// Follows redirects as reqwest does by itself, up to ten, except where the token would go along to another origin (X3).
+/// Follows redirects as reqwest does by itself, up to ten, except where the token would go along to another origin
+/// (X3).
 ///
-/// reqwest takes `Authorization` out of a request that leaves for another host or port, but remembers it: when *that* host
-/// redirects within itself, the next request carries it again. Seen with reqwest 0.13.5 (tower-http 0.6 beneath it). It may also
-/// keep it from `https` to `http` on the same port (before 0.13.5). Where either would happen to a request that started at one of
-/// `origins`, this policy ends it with an error ([`reqwest::Error::is_redirect`]). One redirect to elsewhere is followed, without the
-/// token; chains that start elsewhere are none of its business.
+/// reqwest takes `Authorization` out of a request that leaves for another host or port, but remembers it: when *that*
+/// host redirects within itself, the next request carries it again. Seen with reqwest 0.13.5 (tower-http 0.6 beneath
+/// it). It may also keep it from `https` to `http` on the same port (before 0.13.5). Where either would happen to a
+/// request that started at one of `origins`, this policy ends it with an error ([`reqwest::Error::is_redirect`]). One
+/// redirect to elsewhere is followed, without the token; chains that start elsewhere are none of its business.
 ///
 /// [`BearerMiddleware::client`](crate::BearerMiddleware::client) sets it; for a client that you build yourself:
 ///

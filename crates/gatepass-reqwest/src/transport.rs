@@ -16,11 +16,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// A reqwest client as the way to the token endpoint, for [`gatepass::TokenEndpoint`].
 ///
-/// It follows no redirects, which could take the client's secret along, and shares nothing with the client of the API (X4). Clones
-/// share its connections. How long a call may take and how large an answer may be, the `TokenEndpoint` says.
+/// It follows no redirects, which could take the client's secret along, and shares nothing with the client of the API
+/// (X4). Clones share its connections. How long a call may take and how large an answer may be, the `TokenEndpoint`
+/// says.
 ///
-/// The errors are reqwest's, with neither user info nor query in their URL; or, where the program was built without TLS, a
-/// [`gatepass::Error`] that says so.
+/// The errors are reqwest's, with neither user info nor query in their URL; or, where the program was built without
+/// TLS, a [`gatepass::Error`] that says so.
 #[derive(Clone)]
 pub struct Transport(Client);
 
@@ -33,8 +34,8 @@ impl Transport {
         Self::from_builder(Client::builder().connect_timeout(CONNECT))
     }
 
-    /// The client to `builder`, for a proxy, root certificates or a client certificate of your own. Its redirect policy is
-    /// replaced by none.
+    /// The client to `builder`, for a proxy, root certificates or a client certificate of your own. Its redirect
+    /// policy is replaced by none.
     ///
     /// # Errors
     /// Misconfigured, when reqwest cannot build it.
@@ -47,9 +48,9 @@ impl Transport {
 
     /// An existing client, whose redirect policy cannot be seen.
     ///
-    /// Unless it was built with [`Policy::none`], a token endpoint that answers 307 or 308 has the request sent again to wherever
-    /// it points: with the client's secret or assertion, the refresh token, the code. And what answers there is taken for the
-    /// token endpoint.
+    /// Unless it was built with [`Policy::none`], a token endpoint that answers 307 or 308 has the request sent again
+    /// to wherever it points: with the client's secret or assertion, the refresh token, the code. And what answers
+    /// there is taken for the token endpoint.
     pub fn dangerous_from_client(client: Client) -> Self {
         Self(client)
     }

@@ -99,7 +99,8 @@
 //!
 //! The binary `gatepass-testkit` starts both servers for programs that are not tests in Rust: another process, several
 //! at once, a script. `cargo run -p gatepass-testkit -- --help` lists its options: lifetime, rotation, reuse detection
-//! and its grace, the client. The first line on stdout says where the servers are, and has a refresh token to start from:
+//! and its grace, the client. The first line on stdout says where the servers are, and has a refresh token to start
+//! from:
 //!
 //! ```json
 //! {"issuer":"http://127.0.0.1:40001","token_url":"http://127.0.0.1:40001/token","api_url":"http://127.0.0.1:40002",
@@ -107,8 +108,8 @@
 //! ```
 //!
 //! (on one line). Then each line on stdin is a command, answered by one line of JSON: `{"ok":true}`, with more members
-//! where the table says so, or `{"ok":false,"error":"…"}`, after which it goes on. They are for the token endpoint; `N` is
-//! for how many requests, and without it a failure lasts until `recover`.
+//! where the table says so, or `{"ok":false,"error":"…"}`, after which it goes on. They are for the token endpoint;
+//! `N` is for how many requests, and without it a failure lasts until `recover`.
 //!
 //! | command | what happens |
 //! |---|---|

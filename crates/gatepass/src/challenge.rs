@@ -21,11 +21,11 @@
 //! # Ok::<(), http::header::InvalidHeaderValue>(())
 //! ```
 //!
-//! The parser is total: it never fails and never panics. What follows the grammar is read as the grammar says; of the rest,
-//! as much is kept as can be understood:
+//! The parser is total: it never fails and never panics. What follows the grammar is read as the grammar says; of the
+//! rest, as much is kept as can be understood:
 //!
-//! - A word at the start of a line or after a comma opens a challenge; `name=value` belongs to the challenge before it, also
-//!   across lines, which RFC 9110 §5.3 allows to be joined. Parameters before any challenge are dropped.
+//! - A word at the start of a line or after a comma opens a challenge; `name=value` belongs to the challenge before
+//!   it, also across lines, which RFC 9110 §5.3 allows to be joined. Parameters before any challenge are dropped.
 //! - A parameter given twice counts once, with its first value. RFC 6750 §3 forbids the second, so it is more likely
 //!   appended by something on the way than meant by the server.
 //! - Empty list elements, white space around `=`, missing commas between parameters, `;` in their place and values
@@ -50,8 +50,8 @@ pub struct Challenges {
 }
 
 impl Challenges {
-    /// Reads every `WWW-Authenticate` line. `Proxy-Authenticate` is not looked at: a proxy's challenge is never about our
-    /// token (RFC 9110 §11.7).
+    /// Reads every `WWW-Authenticate` line. `Proxy-Authenticate` is not looked at: a proxy's challenge is never about
+    /// our token (RFC 9110 §11.7).
     pub fn parse(headers: &HeaderMap) -> Self {
         let lines = headers.get_all(WWW_AUTHENTICATE).iter();
         parser::read(lines.map(HeaderValue::as_bytes))
@@ -72,19 +72,20 @@ impl Challenges {
         self.iter().find_map(Challenge::resource_metadata)
     }
 
-    /// Whether the 401 that carried these challenges refuses the token that was sent under `scheme`, so that another token
-    /// may help (RFC 6750 §3.1).
+    /// Whether the 401 that carried these challenges refuses the token that was sent under `scheme`, so that another
+    /// token may help (RFC 6750 §3.1).
     ///
     /// - No challenge at all, or none that can be read: yes, the status is all that was said.
     /// - Only challenges for other schemes: no.
     /// - A challenge for `scheme` without an `error`, or with an empty one, or `invalid_token`: yes.
-    /// - `insufficient_scope`, `insufficient_user_authentication` (RFC 9470) and whatever else starts with `insufficient_`:
-    ///   no. The token is good, the grant behind it is not enough, and a refresh would not change that.
+    /// - `insufficient_scope`, `insufficient_user_authentication` (RFC 9470) and whatever else starts with
+    ///   `insufficient_`: no. The token is good, the grant behind it is not enough, and a refresh would not change
+    ///   that.
     /// - Any other code, such as `invalid_request` or `use_dpop_nonce`: no.
     ///
-    /// Of several challenges for `scheme`, an `insufficient_` decides first, for its contents are for the caller to see and a
-    /// replay would cost an exchange to be told the same; then an `invalid_token`, then any other code. Silence decides
-    /// last: it only says that the scheme is accepted. Codes are compared without case.
+    /// Of several challenges for `scheme`, an `insufficient_` decides first, for its contents are for the caller to
+    /// see and a replay would cost an exchange to be told the same; then an `invalid_token`, then any other code.
+    /// Silence decides last: it only says that the scheme is accepted. Codes are compared without case.
     pub fn refuses_token(&self, scheme: &str) -> bool {
         if self.is_empty() {
             return true;
@@ -120,8 +121,8 @@ impl<'a> IntoIterator for &'a Challenges {
 
 /// One challenge: a scheme with parameters or, rarely, a token68. See the [module docs](self).
 ///
-/// Whatever it says comes from the server that was called. A link or a text in it is to be shown or followed with care, and
-/// none of it may start a sign-in by itself (RFC 9470 §9).
+/// Whatever it says comes from the server that was called. A link or a text in it is to be shown or followed with
+/// care, and none of it may start a sign-in by itself (RFC 9470 §9).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     scheme: String,
@@ -176,13 +177,14 @@ impl Challenge {
         self.param("realm")
     }
 
-    /// `acr_values`: the authentication the server wants to see, separated by spaces, the preferred first (RFC 9470 §3).
+    /// `acr_values`: the authentication the server wants to see, separated by spaces, the preferred first (RFC 9470
+    /// §3).
     pub fn acr_values(&self) -> Option<&str> {
         self.param("acr_values")
     }
 
-    /// `max_age`: how long ago the person may have signed in, to the second (RFC 9470 §3). None when it is no number, or one
-    /// beyond [`u32::MAX`], which demands nothing.
+    /// `max_age`: how long ago the person may have signed in, to the second (RFC 9470 §3). None when it is no number,
+    /// or one beyond [`u32::MAX`], which demands nothing.
     pub fn max_age(&self) -> Option<Duration> {
         let digits = self.param("max_age")?;
         let seconds: u32 = digits.bytes().all(|b| b.is_ascii_digit()).then(|| digits.parse().ok())??;

@@ -34,8 +34,9 @@ enum Method {
 impl ClientAuth {
     /// In the `Authorization` header, `client_secret_basic`: what servers have to support.
     ///
-    /// Identifier and secret are form-urlencoded first, as RFC 6749 section 2.3.1 says; for a server that does not decode
-    /// them, use [`basic_unencoded`](Self::basic_unencoded). It makes no difference to letters, digits, `-`, `.`, `_`.
+    /// Identifier and secret are form-urlencoded first, as RFC 6749 section 2.3.1 says; for a server that does not
+    /// decode them, use [`basic_unencoded`](Self::basic_unencoded). It makes no difference to letters, digits, `-`,
+    /// `.`, `_`.
     pub fn basic(id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         Self { id: id.into(), method: Method::Basic { secret: secret.into(), encoded: true } }
     }

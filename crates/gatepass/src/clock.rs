@@ -1,10 +1,10 @@
 //! All time is read here.
 //!
-//! Two clocks decide when a token ends, and the earlier wins (C11): a coarse monotonic one, cheap enough to be read for each
-//! request, which a stepped clock cannot fool; and the wall clock, which goes on while the machine sleeps.
+//! Two clocks decide when a token ends, and the earlier wins (C11): a coarse monotonic one, cheap enough to be read
+//! for each request, which a stepped clock cannot fool; and the wall clock, which goes on while the machine sleeps.
 //!
-//! In tests time is a value. A [`TestClock`] follows tokio's time, so that `tokio::time::advance` and paused time move both
-//! clocks, and steps each of them apart from the other:
+//! In tests time is a value. A [`TestClock`] follows tokio's time, so that `tokio::time::advance` and paused time move
+//! both clocks, and steps each of them apart from the other:
 //!
 //! ```
 //! use std::time::Duration;

@@ -8,8 +8,8 @@
 //! # let _ = (told, found);
 //! ```
 //!
-//! Metadata is fetched inside the first exchange, and again after one that failed because of a setting or got no answer. Its `issuer`
-//! has to be the one that was asked for, to the letter (RFC 8414 section 3.3).
+//! Metadata is fetched inside the first exchange, and again after one that failed because of a setting or got no
+//! answer. Its `issuer` has to be the one that was asked for, to the letter (RFC 8414 section 3.3).
 
 use std::fmt;
 
@@ -56,8 +56,8 @@ impl AuthorizationServer {
         Self { location, plain_http: false, named: None, accepted_issuer: None }
     }
 
-    /// Says which issuer a token endpoint told by its URL belongs to: token sets are kept under its name, and a refresh token that
-    /// another issued is not sent to it (X6). Metadata names its issuer itself.
+    /// Says which issuer a token endpoint told by its URL belongs to: token sets are kept under its name, and a
+    /// refresh token that another issued is not sent to it (X6). Metadata names its issuer itself.
     pub fn named(mut self, issuer: impl Into<String>) -> Self {
         self.named = Some(issuer.into());
         self
@@ -69,8 +69,9 @@ impl AuthorizationServer {
         self
     }
 
-    /// Accepts metadata that names this issuer instead of the one that was asked for: for a server that says `localhost` and
-    /// listens on 127.0.0.1. Whoever controls the metadata's URL controls where the client's secret goes.
+    /// Accepts metadata that names this issuer instead of the one that was asked for: for a server that says
+    /// `localhost` and listens on 127.0.0.1. Whoever controls the metadata's URL controls where the client's secret
+    /// goes.
     pub fn dangerous_accept_issuer(mut self, issuer: impl Into<String>) -> Self {
         self.accepted_issuer = Some(issuer.into());
         self

@@ -16,8 +16,9 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why there is no token.
 ///
 /// Opaque; ask it: [`is_reauth_required`](Self::is_reauth_required), [`is_misconfigured`](Self::is_misconfigured),
-/// [`is_transient`](Self::is_transient), [`retry_after`](Self::retry_after). One of the first three is always true. It is
-/// cheap to clone, since everyone who waited for one exchange gets the same error (C2). It never contains a secret (X5).
+/// [`is_transient`](Self::is_transient), [`retry_after`](Self::retry_after). One of the first three is always true. It
+/// is cheap to clone, since everyone who waited for one exchange gets the same error (C2). It never contains a secret
+/// (X5).
 #[derive(Clone)]
 pub struct Error(Arc<Inner>);
 
@@ -73,8 +74,8 @@ impl Error {
         self.change(|inner| inner.retry_after = Some(wait))
     }
 
-    /// The same error, of a request that may have arrived: it was sent and no answer came. If it presented a refresh token that rotates,
-    /// that may be spent (F4).
+    /// The same error, of a request that may have arrived: it was sent and no answer came. If it presented a refresh
+    /// token that rotates, that may be spent (F4).
     #[must_use]
     pub fn in_doubt(self) -> Self {
         self.change(|inner| inner.in_doubt = true)

@@ -1,9 +1,9 @@
 //! OAuth for the HTTP stack you already have: tower layers that put the token on each request and keep it fresh.
 //!
 //! A [`TokenCell`] holds the current token of one credential. It gets tokens from a [`TokenSource`], which is a
-//! [`TokenEndpoint`], a closure or a fixed [`Token`], and shares one exchange among all who wait. [`BearerLayer`] puts the
-//! token on the requests to the [`Origins`] that may have it, and drops the token that a server refused. [`RetryPolicy`] sends
-//! again what was refused or turned away.
+//! [`TokenEndpoint`], a closure or a fixed [`Token`], and shares one exchange among all who wait. [`BearerLayer`] puts
+//! the token on the requests to the [`Origins`] that may have it, and drops the token that a server refused.
+//! [`RetryPolicy`] sends again what was refused or turned away.
 //!
 //! ```
 //! use gatepass::{

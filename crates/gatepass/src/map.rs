@@ -31,27 +31,29 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Where all keys share one source, build it once, keep its [`Builder`](crate::cell::Builder) with `copies(1)` set, and let the
-//! map's function clone that: the cells then share source and settings, and an idle one costs about a kilobyte.
+//! Where all keys share one source, build it once, keep its [`Builder`](crate::cell::Builder) with `copies(1)` set,
+//! and let the map's function clone that: the cells then share source and settings, and an idle one costs about a
+//! kilobyte.
 //!
-//! What distinguishes two tokens has to be in the key (C13): the user *and* the scopes or the audience, where they differ.
-//! A tuple or a small struct does.
+//! What distinguishes two tokens has to be in the key (C13): the user *and* the scopes or the audience, where they
+//! differ. A tuple or a small struct does.
 //!
 //! # What is evicted
 //!
-//! When there are more keys than the map was made for, cells go that were not asked for lately. One goes only if nobody would
-//! miss it:
+//! When there are more keys than the map was made for, cells go that were not asked for lately. One goes only if
+//! nobody would miss it:
 //!
-//! - nobody holds the cell or listens to its [events](TokenCell::events), no exchange is under way, and no request that carries its
-//!   token (whose refusal the cell would heal);
+//! - nobody holds the cell or listens to its [events](TokenCell::events), no exchange is under way, and no request
+//!   that carries its token (whose refusal the cell would heal);
 //! - what it holds can be had again. A refresh token cannot. Nor can a living access token that was
 //!   [`put`](TokenCell::put) and that the source cannot renew. Where a refresh token is
 //!   dead and the access token has ended, both may go.
 //!
 //! With the cell goes what it remembers: its generation, and a failure that holds the next exchange off.
 //!
-//! So the map grows beyond its capacity rather than lose a token, warns once, and shrinks as soon as cells may go. With a refresh
-//! token for each user this means that it holds all users who signed in until they are [removed](TokenMap::remove).
+//! So the map grows beyond its capacity rather than lose a token, warns once, and shrinks as soon as cells may go.
+//! With a refresh token for each user this means that it holds all users who signed in until they are
+//! [removed](TokenMap::remove).
 //!
 //! There is no task, for a key or for the map; what is evicted goes when other cells are made.
 
@@ -94,9 +96,9 @@ struct Shared<K> {
 impl<K: Hash + Eq + Clone> TokenMap<K> {
     /// A map of about `capacity` cells (one at least; rounded up to equal parts) that `make` makes, one for each key.
     ///
-    /// `make` is called without a lock. It may be slow: only those who ask for the same key wait, and they block their thread. It
-    /// must not ask the map for the same key. If it panics, so does who called [`get`](Self::get), and the next one who asks
-    /// calls it again. Each cell must be a new one.
+    /// `make` is called without a lock. It may be slow: only those who ask for the same key wait, and they block their
+    /// thread. It must not ask the map for the same key. If it panics, so does who called [`get`](Self::get), and the
+    /// next one who asks calls it again. Each cell must be a new one.
     pub fn new<F>(capacity: usize, make: F) -> Self
     where
         F: Fn(&K) -> TokenCell + Send + Sync + 'static,
@@ -163,8 +165,8 @@ impl<K: Hash + Eq + Clone> TokenMap<K> {
 impl<K: Hash + Eq + Clone> Shared<K> {
     /// Called after a cell was made, for whom another one was evicted if there was one that could be.
     ///
-    /// While there is none, each further cell would have all others looked at, in vain and under a lock. So the cache gets more
-    /// room, and only when a quarter more cells were made they are looked at again.
+    /// While there is none, each further cell would have all others looked at, in vain and under a lock. So the cache
+    /// gets more room, and only when a quarter more cells were made they are looked at again.
     fn make_room(&self) {
         if self.cells.len() <= self.capacity || self.draw() {
             return;

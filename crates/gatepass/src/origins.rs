@@ -77,7 +77,8 @@ impl Origins {
         Ok(Self(origins))
     }
 
-    /// Whether a request to this URI may carry the token. A URI without scheme or authority is at none of these origins.
+    /// Whether a request to this URI may carry the token. A URI without scheme or authority is at none of these
+    /// origins.
     #[inline]
     pub fn contains(&self, uri: &Uri) -> bool {
         let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -89,7 +90,8 @@ impl Origins {
             || has_sound_port(authority) && self.contains_parts(scheme, authority.host(), authority.port_u16())
     }
 
-    /// The same for a URL that was taken apart by another parser. An IPv6 host stands in brackets; no port is the scheme's default.
+    /// The same for a URL that was taken apart by another parser. An IPv6 host stands in brackets; no port is the
+    /// scheme's default.
     #[inline]
     pub fn contains_parts(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
         self.0.iter().any(|origin| origin.is(scheme, host, port))

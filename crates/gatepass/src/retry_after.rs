@@ -39,10 +39,10 @@ impl RetryAfter {
 
     /// Reads `Retry-After` from the headers of a response that came at `now`.
     ///
-    /// The value is a number of seconds, or a date in one of the three forms of RFC 9110 §5.6.7. A date is measured from
-    /// the response's own `Date`, so that a clock that is off on either side cancels out; without a readable `Date`, from
-    /// `now`. A date in the past is a wait of zero. Seconds with a fraction are no valid value, but they say what is meant:
-    /// they are rounded up.
+    /// The value is a number of seconds, or a date in one of the three forms of RFC 9110 §5.6.7. A date is measured
+    /// from the response's own `Date`, so that a clock that is off on either side cancels out; without a readable
+    /// `Date`, from `now`. A date in the past is a wait of zero. Seconds with a fraction are no valid value, but they
+    /// say what is meant: they are rounded up.
     ///
     /// `None` when the header is missing, negative or cannot be read: then the caller's own back-off holds. Where it
     /// came more than once, the longest readable wait counts, and of several `Date`s the earliest: never early.

@@ -14,7 +14,8 @@ use zeroize::Zeroizing;
 
 /// A text that is not shown and is wiped from memory when the last of its clones is dropped (X5).
 ///
-/// There is no `Display` and no `Serialize`: to read it is a decision, and the decision is called [`expose`](Self::expose).
+/// There is no `Display` and no `Serialize`: to read it is a decision, and the decision is called
+/// [`expose`](Self::expose).
 ///
 /// ```compile_fail
 /// let secret = gatepass::Secret::new("s3cr3t");

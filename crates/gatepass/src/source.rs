@@ -1,8 +1,8 @@
 //! Where tokens come from.
 //!
 //! Anything that can exchange what is there for something newer is a [`TokenSource`]: a
-//! [`TokenEndpoint`](crate::TokenEndpoint), a fixed [`Token`], or a closure from `Option<TokenSet>`, the current one, to a future
-//! that is `Send`:
+//! [`TokenEndpoint`](crate::TokenEndpoint), a fixed [`Token`], or a closure from `Option<TokenSet>`, the current one,
+//! to a future that is `Send`:
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,26 +28,30 @@ use crate::{
 
 /// Gets a token set, given the one there is.
 ///
-/// A source holds no token state: what it got is the cell's. A cell calls it once at a time, in a task of its own, and drops its
-/// future when that takes longer than the cell's attempt time-out. Only when a set was [`put`](crate::TokenCell::put) meanwhile,
-/// or the runtime stopped running the task, may one call still be under way when the next begins.
+/// A source holds no token state: what it got is the cell's. A cell calls it once at a time, in a task of its own, and
+/// drops its future when that takes longer than the cell's attempt time-out. Only when a set was
+/// [`put`](crate::TokenCell::put) meanwhile, or the runtime stopped running the task, may one call still be under way
+/// when the next begins.
 pub trait TokenSource: Send + Sync + 'static {
     /// Gets a new set. `current` is the set in use, which may hold a refresh token to spend.
     ///
     /// An answer without refresh token, ID token, scope, issuer or client keeps those of `current` (C6).
     ///
     /// # Errors
-    /// The kind of the [`Error`] decides what the cell does next: wait and try again, or report that somebody must sign in.
+    /// The kind of the [`Error`] decides what the cell does next: wait and try again, or report that somebody must
+    /// sign in.
     fn exchange(&self, current: Option<&TokenSet>) -> impl Future<Output = Result<TokenSet, Error>> + Send;
 
-    /// Whether there is something to renew `current` with. A set that cannot be renewed is used until it ends or is refused.
+    /// Whether there is something to renew `current` with. A set that cannot be renewed is used until it ends or is
+    /// refused.
     fn can_renew(&self, current: &TokenSet) -> bool {
         let _ = current;
         true
     }
 
-    /// Whether an exchange presents the refresh token of `current`, if it has one. Then it may be lost or spent twice, and the cell sees to
-    /// it that it is not (C4, F4); when the store is away it is not touched. Unless it says otherwise, a source does.
+    /// Whether an exchange presents the refresh token of `current`, if it has one. Then it may be lost or spent twice,
+    /// and the cell sees to it that it is not (C4, F4); when the store is away it is not touched. Unless it says
+    /// otherwise, a source does.
     fn spends_refresh_token(&self) -> bool {
         true
     }
@@ -89,8 +93,8 @@ impl Identity {
         self
     }
 
-    /// Scopes, audience, resource and other parameters, as one text: empty when there are none. Tokens of one refresh token that differ
-    /// in this are kept side by side.
+    /// Scopes, audience, resource and other parameters, as one text: empty when there are none. Tokens of one refresh
+    /// token that differ in this are kept side by side.
     pub fn variant(mut self, variant: impl Into<String>) -> Self {
         self.variant = variant.into();
         self

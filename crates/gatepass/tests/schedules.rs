@@ -1,7 +1,8 @@
-//! Random schedules: requests, revocations, 429s, failures, panics, callers that leave and time that passes, in any order.
+//! Random schedules: requests, revocations, 429s, failures, panics, callers that leave and time that passes, in any
+//! order.
 //!
-//! Whatever the order: at most one exchange runs, no token set is spent twice, no expired token is sent, nothing hangs, and no
-//! request ends in a 401 that another token would have spared it.
+//! Whatever the order: at most one exchange runs, no token set is spent twice, no expired token is sent, nothing
+//! hangs, and no request ends in a 401 that another token would have spared it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},

@@ -84,7 +84,8 @@ async fn f3_what_is_no_answer_of_a_token_endpoint_is_transient() {
     assert!(exchange(&server, transport).await.is_ok());
 }
 
-/// Without TLS in the build, which the features of the whole build decide, the error says so and is not retried in vain.
+/// Without TLS in the build, which the features of the whole build decide, the error says so and is not retried in
+/// vain.
 #[tokio::test]
 async fn f2_https_without_tls_is_misconfigured_and_says_what_to_turn_on() {
     provide_tls();

@@ -22,8 +22,8 @@ pub struct BearerLayer {
     config: Arc<Config>,
 }
 
-/// Aligned, so that it does not lie beside its reference count: where layers are cloned for each request, other threads would
-/// wait for that line to read this.
+/// Aligned, so that it does not lie beside its reference count: where layers are cloned for each request, other
+/// threads would wait for that line to read this.
 #[derive(Clone, Debug)]
 #[repr(align(128))]
 pub(super) struct Config {
@@ -47,8 +47,8 @@ impl BearerLayer {
         Self::with_cells(Cells::One(cell), origins)
     }
 
-    /// The same with the cell chosen for each request, by its extensions for example. A request to one of `origins` for which
-    /// `choose` names no cell fails: it is not sent without a token (F5).
+    /// The same with the cell chosen for each request, by its extensions for example. A request to one of `origins`
+    /// for which `choose` names no cell fails: it is not sent without a token (F5).
     pub fn choose<F>(choose: F, origins: Origins) -> Self
     where
         F: Fn(&Parts) -> Option<TokenCell> + Send + Sync + 'static,
@@ -56,8 +56,8 @@ impl BearerLayer {
         Self::with_choice(move |parts| choose(parts).ok_or_else(no_cell), origins)
     }
 
-    /// The same with the cell that `map` has for the key in the request's extensions, a `K`: a newtype such as `UserId`. A request to
-    /// one of `origins` without one fails (F5). See [`map`](crate::map).
+    /// The same with the cell that `map` has for the key in the request's extensions, a `K`: a newtype such as
+    /// `UserId`. A request to one of `origins` without one fails (F5). See [`map`](crate::map).
     pub fn keyed<K>(map: TokenMap<K>, origins: Origins) -> Self
     where
         K: Hash + Eq + Clone + Send + Sync + 'static,
@@ -80,8 +80,8 @@ impl BearerLayer {
         Self { config: Arc::new(Config { cells, origins, inner_is_served: false }) }
     }
 
-    /// Says at which origin the inner service is, for requests whose URI does not: above a tonic channel, which adds the
-    /// authority itself, or before an in-process router. Without this such requests pass without a token.
+    /// Says at which origin the inner service is, for requests whose URI does not: above a tonic channel, which adds
+    /// the authority itself, or before an in-process router. Without this such requests pass without a token.
     ///
     /// # Errors
     /// Misconfigured, when this is no origin or not one of the layer's.

@@ -8,8 +8,8 @@ static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// gRPC's `UNAUTHENTICATED`, sent as HTTP 200.
 const GRPC_UNAUTHENTICATED: &[u8] = b"16";
 
-/// In the extensions of a request that is sent again because its token was refused: a second refusal is handed back, and costs
-/// nothing more (A4).
+/// In the extensions of a request that is sent again because its token was refused: a second refusal is handed back,
+/// and costs nothing more (A4).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Replayed;
 
@@ -31,7 +31,8 @@ pub(super) fn is_replayed<B>(request: &Request<B>) -> bool {
 impl Refused {
     /// Reads the head of a response to a request that carried `token`; `None` when nothing was refused.
     ///
-    /// Pure: the token is not dropped by this; see [`token_is_bad`](Self::token_is_bad). For adapters to other HTTP stacks.
+    /// Pure: the token is not dropped by this; see [`token_is_bad`](Self::token_is_bad). For adapters to other HTTP
+    /// stacks.
     #[inline]
     pub fn read(status: StatusCode, headers: &HeaderMap, token: &Token) -> Option<Self> {
         match status {
@@ -81,8 +82,8 @@ impl Refused {
 
     /// Whether the request, sent again, would go with another token: one is current, or may be had now (A2).
     ///
-    /// It may not for a fixed token, a dead grant, or while exchanges are held off after a failure. Asked now, not when the
-    /// response came.
+    /// It may not for a fixed token, a dead grant, or while exchanges are held off after a failure. Asked now, not
+    /// when the response came.
     pub fn can_replay(&self) -> bool {
         self.token_is_bad && self.token.can_be_replaced()
     }

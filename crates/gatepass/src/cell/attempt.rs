@@ -150,7 +150,8 @@ fn last_try_in(inner: &Inner, earlier: Option<Intent>) -> Option<Duration> {
     after.checked_sub(earlier.age(inner.settings.clock.wall())).filter(|wait| !wait.is_zero())
 }
 
-/// Whether a token whose answer was lost is presented again now, after a moment. Once, and where the answer was lost fast.
+/// Whether a token whose answer was lost is presented again now, after a moment. Once, and where the answer was lost
+/// fast.
 pub(super) async fn again_at_once(attempts: u32, took: Duration) -> bool {
     let again = attempts == 1 && took < FAST;
     if again {

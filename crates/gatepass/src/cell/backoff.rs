@@ -84,7 +84,8 @@ impl Failure {
     }
 }
 
-/// What forced refreshes draw on (A4): five, one back every ten seconds; each time it runs dry, the next comes back later.
+/// What forced refreshes draw on (A4): five, one back every ten seconds; each time it runs dry, the next comes back
+/// later.
 #[derive(Debug)]
 pub(super) struct Bucket {
     left: u32,

@@ -63,9 +63,10 @@ impl Builder {
 
     /// Where the token set is kept, beyond this cell: for a restart, for other processes and instances (C4, C5).
     ///
-    /// The key in the store is made of the source's [`Identity`](crate::source::Identity) and the [`subject`](Self::subject). A set that
-    /// is there is used without an exchange while it is fresh. While the store is away the token in memory is used to its end;
-    /// then a source that spends a refresh token fails, since another instance may have spent it, and any other goes on without.
+    /// The key in the store is made of the source's [`Identity`](crate::source::Identity) and the
+    /// [`subject`](Self::subject). A set that is there is used without an exchange while it is fresh. While the store
+    /// is away the token in memory is used to its end; then a source that spends a refresh token fails, since another
+    /// instance may have spent it, and any other goes on without.
     pub fn store(mut self, store: impl TokenStore) -> Self {
         self.settings().store = Some(Arc::new(store));
         self
@@ -77,27 +78,30 @@ impl Builder {
         self
     }
 
-    /// What to start from when there is nothing yet: a set, or only a refresh token, from a sign-in made elsewhere. With a
-    /// store, what is kept there goes first. When that grant turns out to be dead and did not start from the same refresh token, this one
-    /// takes its place: so a new refresh token in the settings is a new sign-in, and an old one does no harm.
+    /// What to start from when there is nothing yet: a set, or only a refresh token, from a sign-in made elsewhere.
+    /// With a store, what is kept there goes first. When that grant turns out to be dead and did not start from the
+    /// same refresh token, this one takes its place: so a new refresh token in the settings is a new sign-in, and an
+    /// old one does no harm.
     pub fn start_from(mut self, set: TokenSet) -> Self {
         self.start_from = Some(Box::new(set));
         self
     }
 
-    /// For how long a refresh token whose answer was lost may be presented again: 5 min unless set, counted from the first time
-    /// (F4).
+    /// For how long a refresh token whose answer was lost may be presented again: 5 min unless set, counted from the
+    /// first time (F4).
     ///
-    /// It was sent, and no answer came: whether it is spent nobody here can know. It is tried again twice at most, and after that, or after this
-    /// time, somebody has to sign in.
+    /// It was sent, and no answer came: whether it is spent nobody here can know. It is tried again twice at most, and
+    /// after that, or after this time, somebody has to sign in.
     ///
-    /// - A server with a grace of its own (a setting at Okta and Auth0, seconds to a minute) accepts the token again within that. The two
-    ///   tries are made in the first seconds, if anybody asks for the token, so they meet it.
-    /// - A server that takes reuse for theft, without a grace or after it: if the first request arrived, the new refresh token was lost with
-    ///   the answer, and trying again ends what still lived of the grant; at some servers (Keycloak) the person's whole session. If it did not arrive, trying
-    ///   saves the session. `Duration::ZERO` never tries; a network that is gone for minutes and a program that starts again
-    ///   want minutes; `Duration::MAX` rather tries than asks for a sign-in.
-    /// - A server that does not rotate is not concerned: once a refresh brought no new refresh token, nothing is in doubt.
+    /// - A server with a grace of its own (a setting at Okta and Auth0, seconds to a minute) accepts the token again
+    ///   within that. The two tries are made in the first seconds, if anybody asks for the token, so they meet it.
+    /// - A server that takes reuse for theft, without a grace or after it: if the first request arrived, the new
+    ///   refresh token was lost with the answer, and trying again ends what still lived of the grant; at some servers
+    ///   (Keycloak) the person's whole session. If it did not arrive, trying saves the session. `Duration::ZERO` never
+    ///   tries; a network that is gone for minutes and a program that starts again want minutes; `Duration::MAX`
+    ///   rather tries than asks for a sign-in.
+    /// - A server that does not rotate is not concerned: once a refresh brought no new refresh token, nothing is in
+    ///   doubt.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.settings().grace = grace;
         self
@@ -133,8 +137,8 @@ impl Builder {
         self
     }
 
-    /// How many copies of the token's header value threads share (C1): 8 unless set; 1 to 64. One is right for a cell that
-    /// one user's requests use, and takes the least room; each of several costs about 450 bytes.
+    /// How many copies of the token's header value threads share (C1): 8 unless set; 1 to 64. One is right for a cell
+    /// that one user's requests use, and takes the least room; each of several costs about 450 bytes.
     pub fn copies(mut self, copies: usize) -> Self {
         self.settings().copies = copies.clamp(1, 64);
         self

@@ -9,8 +9,8 @@ use crate::token::TokenSet;
 
 /// A new set was issued.
 ///
-/// When the access token of an answer could not be used but its refresh token was a new one, `generation` equals `previous` and
-/// the set has no access token: persist it all the same.
+/// When the access token of an answer could not be used but its refresh token was a new one, `generation` equals
+/// `previous` and the set has no access token: persist it all the same.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Issued {
@@ -26,7 +26,8 @@ pub struct Issued {
     pub set: Arc<TokenSet>,
 }
 
-/// The newest set a cell has issued, each time there is a newer one (C14). From [`TokenCell::events`](super::TokenCell::events).
+/// The newest set a cell has issued, each time there is a newer one (C14). From
+/// [`TokenCell::events`](super::TokenCell::events).
 ///
 /// A listener that falls behind skips to the newest set: with rotating refresh tokens it is the only one that counts.
 #[derive(Debug)]

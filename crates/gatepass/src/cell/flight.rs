@@ -27,7 +27,8 @@ use crate::{
 /// The longest that callers with a living token wait for an exchange.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// However short the time-out is: who is overtaken at once never gets to report a failure, and nothing holds the next off.
+/// However short the time-out is: who is overtaken at once never gets to report a failure, and nothing holds the next
+/// off.
 const SHORTEST_OVERDUE: Duration = Duration::from_secs(1);
 
 /// Where an exchange stands.
@@ -48,7 +49,8 @@ pub(super) struct Flight {
     /// The generation that was current when it started.
     generation: u64,
     late: Tick,
-    /// When its time-out should have ended it long ago. It has not if its runtime does not run: `block_on` once in a while.
+    /// When its time-out should have ended it long ago. It has not if its runtime does not run: `block_on` once in a
+    /// while.
     overdue: Tick,
     /// Set once the lock is free: a subscriber is code of others.
     span: Arc<OnceLock<tracing::Span>>,
@@ -70,7 +72,8 @@ impl Flight {
         now >= self.late || matches!(*self.state.borrow(), State::Late)
     }
 
-    /// What came of it; `None` when another one took its place. Cancel safe: whoever leaves changes nothing for the others.
+    /// What came of it; `None` when another one took its place. Cancel safe: whoever leaves changes nothing for the
+    /// others.
     pub(super) async fn outcome(self) -> Option<Result<Token, Error>> {
         let mut state = self.state.subscribe();
         match &*state.wait_for(|state| !matches!(state, State::UnderWay | State::Late)).await.ok()? {

@@ -83,22 +83,23 @@ impl TokenCell {
         refused.is_of(&*self.0) && self.0.reject(refused.generation())
     }
 
-    /// Whether a request that failed with this token could be sent with another one: one is current, or an exchange runs or
-    /// may be started now. It may not for a fixed token, a dead grant, or while a failure holds exchanges off.
+    /// Whether a request that failed with this token could be sent with another one: one is current, or an exchange
+    /// runs or may be started now. It may not for a fixed token, a dead grant, or while a failure holds exchanges off.
     pub fn can_replace(&self, refused: &Token) -> bool {
         refused.is_of(&*self.0) && self.0.can_replace(refused.generation())
     }
 
-    /// Gives the cell a set obtained elsewhere, by a sign-in. It replaces what there is, here and in the store, and revives a dead
-    /// grant. An exchange under way does not overwrite it.
+    /// Gives the cell a set obtained elsewhere, by a sign-in. It replaces what there is, here and in the store, and
+    /// revives a dead grant. An exchange under way does not overwrite it.
     ///
     /// # Errors
-    /// Misconfigured, when the access token cannot be sent (X5), or there is neither an access token nor a refresh token; then
-    /// nothing has changed. Any error of the store: then the set is in use all the same, here, and each exchange tries to store it
-    /// before anything else; [`Status::unsaved`] says so until it is stored (C5).
+    /// Misconfigured, when the access token cannot be sent (X5), or there is neither an access token nor a refresh
+    /// token; then nothing has changed. Any error of the store: then the set is in use all the same, here, and each
+    /// exchange tries to store it before anything else; [`Status::unsaved`] says so until it is stored (C5).
     ///
     /// # Cancel safety
-    /// A dropped call has put the set or not, or has put it into the store and not here, where the next exchange finds it.
+    /// A dropped call has put the set or not, or has put it into the store and not here, where the next exchange finds
+    /// it.
     pub async fn put(&self, set: TokenSet) -> Result<(), Error> {
         let set = self.0.checked(set)?;
         let Some(store) = &self.0.settings.store else {
@@ -119,9 +120,10 @@ impl TokenCell {
         }
     }
 
-    /// Forgets the set: a sign-out. It is gone here at once and from the store when this returns, and nothing that is under way brings it back, on this
-    /// instance or another. Others that hold its access token use it until their next exchange, at the latest until
-    /// it ends: revoke it to end it everywhere at once. [`put`](Self::put) begins anew.
+    /// Forgets the set: a sign-out. It is gone here at once and from the store when this returns, and nothing that is
+    /// under way brings it back, on this instance or another. Others that hold its access token use it until their
+    /// next exchange, at the latest until it ends: revoke it to end it everywhere at once. [`put`](Self::put) begins
+    /// anew.
     ///
     /// # Errors
     /// Of the store: then it is still there, and this cell removes it before its next exchange; call again to be sure.
@@ -197,8 +199,8 @@ impl TokenCell {
         }
     }
 
-    /// Waits until no exchange is under way, and what one brought is stored or was tried for a minute: for a graceful shutdown,
-    /// after the last request. One that [`put`](Self::put) made pointless is not waited for.
+    /// Waits until no exchange is under way, and what one brought is stored or was tried for a minute: for a graceful
+    /// shutdown, after the last request. One that [`put`](Self::put) made pointless is not waited for.
     ///
     /// # Cancel safety
     /// Nothing is lost.
@@ -229,8 +231,8 @@ impl TokenCell {
         }
     }
 
-    /// The newest set each time one is issued from now on, to be persisted or shown (C14): with a refresh token that rotates, whoever wants to
-    /// start again from where this left off keeps the newest.
+    /// The newest set each time one is issued from now on, to be persisted or shown (C14): with a refresh token that
+    /// rotates, whoever wants to start again from where this left off keeps the newest.
     pub fn events(&self) -> Events {
         self.0.issued.subscribe()
     }
@@ -257,8 +259,8 @@ impl TokenCell {
         self.within(overdue, flight.outcome()).await?
     }
 
-    /// An exchange that runs on another caller's runtime stops when that one stops running: who waits for it keeps the time
-    /// himself. One on a runtime that was given runs, and those who wait there need no timers, nor tokio.
+    /// An exchange that runs on another caller's runtime stops when that one stops running: who waits for it keeps the
+    /// time himself. One on a runtime that was given runs, and those who wait there need no timers, nor tokio.
     async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
         if self.0.settings.runtime.is_some() || Handle::try_current().is_err() {
             return Some(future.await);
@@ -328,8 +330,8 @@ impl Waiter {
     /// What the exchange brought. If it failed or takes long, the token there is, while it lives (C7).
     pub(crate) async fn wait(self) -> Result<Token, Error> {
         let Self { cell, mut flight } = self;
-        // A second and a third time only when the token ended while this task was not running, a set was put meanwhile, or
-        // another exchange took the place of one whose runtime stopped running it.
+        // A second and a third time only when the token ended while this task was not running, a set was put
+        // meanwhile, or another exchange took the place of one whose runtime stopped running it.
         for _ in 0..3 {
             let started_at = flight.generation();
             let (late, _) = flight.limits(cell.0.settings.clock.tick());

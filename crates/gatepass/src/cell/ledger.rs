@@ -67,7 +67,8 @@ pub(super) struct Trouble {
     pub(super) saving: Vec<watch::Receiver<()>>,
     /// A refresh token that was presented, and no answer came: without a store this is the only place to know it (F4).
     pub(super) intent: Option<Intent>,
-    /// An intent that may be in the store, though its request was never sent or was answered; and what was in doubt before it.
+    /// An intent that may be in the store, though its request was never sent or was answered; and what was in doubt
+    /// before it.
     pub(super) settled: Option<(u64, Option<Intent>)>,
     /// When the set was removed, while the store has not heard of it.
     pub(super) removed_at: Option<SystemTime>,

@@ -1,8 +1,8 @@
 //! The current token of one credential: [`TokenCell`].
 //!
 //! Three verbs carry everything else. [`peek`](TokenCell::peek) reads the token without a lock and starts nothing.
-//! [`get`](TokenCell::get) waits for one exchange that all callers share. [`reject`](TokenCell::reject) drops the token that a
-//! server refused, and only that one.
+//! [`get`](TokenCell::get) waits for one exchange that all callers share. [`reject`](TokenCell::reject) drops the
+//! token that a server refused, and only that one.
 //!
 //! ```
 //! use std::{sync::atomic::{AtomicU64, Ordering::Relaxed}, time::Duration};

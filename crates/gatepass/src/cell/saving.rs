@@ -1,4 +1,5 @@
-//! What is left to do of an exchange after its token was published: storing what could not be stored before (C5), and giving the lease back.
+//! What is left to do of an exchange after its token was published: storing what could not be stored before (C5), and
+//! giving the lease back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,7 +75,8 @@ async fn save(visit: &mut Visit<'_>, mut pending: Pending, unsaved: &Arc<Unsaved
         if found.version.is_none() && visit.is_too_old(unsaved) {
             return;
         }
-        // Somebody took the lease over, and is about to present the token that was spent already. Whoever is first stores.
+        // Somebody took the lease over, and is about to present the token that was spent already. Whoever is first
+        // stores.
         visit.lease = None;
         let until = visit.deadline();
         if let Ok(Some(lease)) = visit.take_lease(found.version, until).await {

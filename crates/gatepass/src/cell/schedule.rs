@@ -72,8 +72,8 @@ impl Now {
 impl Schedule {
     /// For a token that can be renewed and ends at `ends`.
     ///
-    /// `lifetime` is what it had when it was issued, if that is known; `hint` is the server's own wish, counted from then;
-    /// `jitter` is between 0 and 1.
+    /// `lifetime` is what it had when it was issued, if that is known; `hint` is the server's own wish, counted from
+    /// then; `jitter` is between 0 and 1.
     pub(super) fn renewable(
         now: Now,
         ends: SystemTime,

@@ -25,8 +25,8 @@ pub struct Status {
     pub last_error: Option<Error>,
     /// How long a refused token is kept, since refusals followed each other too fast (A4); `None` while refusals heal.
     pub refusals_ignored_for: Option<Duration>,
-    /// Why the newest set is not in the store, though it should be (C5): a rotated refresh token that only this process has. `None` when it is
-    /// there, or when there is no store.
+    /// Why the newest set is not in the store, though it should be (C5): a rotated refresh token that only this
+    /// process has. `None` when it is there, or when there is no store.
     pub unsaved: Option<Error>,
     /// How often what happened, since the cell was made.
     pub counts: Counts,

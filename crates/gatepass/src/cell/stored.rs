@@ -1,5 +1,5 @@
-//! One exchange where a store keeps the set: lease, load, adopt or exchange, store (C4, C5). Publishing is the flight's, and what
-//! comes after that is in `saving`.
+//! One exchange where a store keeps the set: lease, load, adopt or exchange, store (C4, C5). Publishing is the
+//! flight's, and what comes after that is in `saving`.
 
 use std::{sync::Arc, time::Duration};
 

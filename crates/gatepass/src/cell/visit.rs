@@ -1,4 +1,5 @@
-//! What an exchange, a sign-in and a sign-out do with the store: load, swap, lease, and what is said when it cannot be done.
+//! What an exchange, a sign-in and a sign-out do with the store: load, swap, lease, and what is said when it cannot be
+//! done.
 
 use std::{
     future::Future,

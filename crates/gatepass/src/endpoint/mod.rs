@@ -1,7 +1,7 @@
 //! A grant over a transport: the [`TokenSource`](crate::TokenSource) that asks an authorization server.
 //!
-//! The transport is whatever [`Service`](tower_service::Service) you have for `http::Request<`[`Body`]`>`: hyper-util's client
-//! fits as it is, and gatepass-reqwest has one for reqwest.
+//! The transport is whatever [`Service`](tower_service::Service) you have for `http::Request<`[`Body`]`>`:
+//! hyper-util's client fits as it is, and gatepass-reqwest has one for reqwest.
 //!
 //! ```
 //! use gatepass::{AuthorizationServer, ClientAuth, TokenCell, TokenEndpoint, grant::ClientCredentials};
@@ -26,11 +26,11 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The transport is its own: give it a bare client, never the stack that carries the layer (X4). Redirects are not followed,
-//! here, and must not be by the transport: it would send the client's secret along.
+//! The transport is its own: give it a bare client, never the stack that carries the layer (X4). Redirects are not
+//! followed, here, and must not be by the transport: it would send the client's secret along.
 //!
-//! Where a transport fails, the exchange failed for a transient reason; unless its error is a [`gatepass::Error`](crate::Error),
-//! which is then the exchange's.
+//! Where a transport fails, the exchange failed for a transient reason; unless its error is a
+//! [`gatepass::Error`](crate::Error), which is then the exchange's.
 
 mod body;
 mod exchange;

@@ -89,7 +89,8 @@ impl<S> Transport<S> {
     }
 }
 
-/// Whether there was no connection to send anything on. What clients tell of it is an I/O error of the system, or a text.
+/// Whether there was no connection to send anything on. What clients tell of it is an I/O error of the system, or a
+/// text.
 fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
     use std::io::ErrorKind::{
         AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, NotConnected,
@@ -98,7 +99,8 @@ fn never_connected(error: &(dyn std::error::Error + 'static)) -> bool {
         let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
         let refused =
             [AddrNotAvailable, ConnectionRefused, HostUnreachable, NetworkDown, NetworkUnreachable, NotConnected];
-        // hyper-util's, and so reqwest's: names that were not found, and handshakes that failed, have no kind of their own.
+        // hyper-util's, and so reqwest's: names that were not found, and handshakes that failed, have no kind of their
+        // own.
         kind.is_some_and(|kind| refused.contains(&kind)) || error.to_string().contains("client error (Connect)")
     })
 }

@@ -12,7 +12,8 @@
 //! # Ok::<(), gatepass::Error>(())
 //! ```
 //!
-//! The implicit and the password grant are not offered: RFC 9700 (sections 2.1.2 and 2.4) tells clients not to use them.
+//! The implicit and the password grant are not offered: RFC 9700 (sections 2.1.2 and 2.4) tells clients not to use
+//! them.
 
 mod answer;
 mod client_credentials;
@@ -33,15 +34,15 @@ pub trait Grant: Send + Sync + 'static {
     /// Reauthentication required, when there is nothing to present.
     fn form(&self, current: Option<&TokenSet>) -> Result<Form, Error>;
 
-    /// Whether the request presents `current`'s refresh token. It decides what a refusal means: somebody has to sign in (F1),
-    /// or a setting is wrong (F2).
+    /// Whether the request presents `current`'s refresh token. It decides what a refusal means: somebody has to sign
+    /// in (F1), or a setting is wrong (F2).
     fn spends_refresh_token(&self) -> bool;
 
     /// What kind of grant it is, for keeping tokens apart (C13): its `grant_type`, unless that says too little.
     fn kind(&self) -> &str;
 
-    /// What distinguishes tokens asked for with these parameters from others: empty when there are none. It is shown: no secret
-    /// may be read from it.
+    /// What distinguishes tokens asked for with these parameters from others: empty when there are none. It is shown:
+    /// no secret may be read from it.
     fn variant(&self) -> String {
         String::new()
     }

@@ -8,8 +8,8 @@
 //! | 503 | idempotent methods, or with an `Idempotency-Key` | after Retry-After or a back-off | `max_retries` and the budget |
 //! | [`also`](Rules::also) these, or [`transport errors`](Rules::transport_errors) | the same, when asked for | the same | `max_retries` and the budget |
 //!
-//! A wait beyond [`longest_wait`](Rules::longest_wait) or the deadline is not slept: the response is returned at once with a
-//! [`RetryAfter`](crate::RetryAfter) in its extensions (R2).
+//! A wait beyond [`longest_wait`](Rules::longest_wait) or the deadline is not slept: the response is returned at once
+//! with a [`RetryAfter`](crate::RetryAfter) in its extensions (R2).
 //!
 //! ```
 //! use std::time::Duration;
@@ -32,18 +32,19 @@
 //! # Ok(()) }
 //! ```
 //!
-//! The policy knows no origins: requests that pass `Bearer` without a token are sent again by the same rules. (gatepass-reqwest's
-//! middleware leaves them alone.) [`Rules`] and [`Deadline`] are all that most users need; the rest is for adapters to other HTTP
-//! stacks.
+//! The policy knows no origins: requests that pass `Bearer` without a token are sent again by the same rules.
+//! (gatepass-reqwest's middleware leaves them alone.) [`Rules`] and [`Deadline`] are all that most users need; the
+//! rest is for adapters to other HTTP stacks.
 //!
 //! One `Retry` in a stack is enough, and its place is outside of `Bearer`: two multiply, and inside it sees no refusal.
 //!
 //! # Bodies
 //!
-//! A request can be sent again only if its body can be cloned *before* it is sent. How is the policy's type parameter: `Clone`
-//! ([`RetryPolicy::new`]), only empty bodies ([`RetryPolicy::empty_bodies`]), a function ([`RetryPolicy::clone_body`]: the
-//! `try_clone` of kube's and octocrab's bodies), or never ([`RetryPolicy::never`], which compiles for every body). A body that
-//! is not cloned means no second try; its response is returned as it is (A6).
+//! A request can be sent again only if its body can be cloned *before* it is sent. How is the policy's type parameter:
+//! `Clone` ([`RetryPolicy::new`]), only empty bodies ([`RetryPolicy::empty_bodies`]), a function
+//! ([`RetryPolicy::clone_body`]: the `try_clone` of kube's and octocrab's bodies), or never ([`RetryPolicy::never`],
+//! which compiles for every body). A body that is not cloned means no second try; its response is returned as it is
+//! (A6).
 
 mod body;
 mod policy;

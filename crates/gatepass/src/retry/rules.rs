@@ -14,7 +14,8 @@ use crate::{bearer::Refused, clock, retry_after::RetryAfter};
 /// The first wait where the server names none; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// What is sent again, how often and how late. Cheap to clone; clones share the budget. See the [module docs](crate::retry).
+/// What is sent again, how often and how late. Cheap to clone; clones share the budget. See the [module
+/// docs](crate::retry).
 #[derive(Clone)]
 #[must_use]
 pub struct Rules {
@@ -84,8 +85,8 @@ pub struct Moment {
     pub jitter: f64,
 }
 
-/// In the extensions of a request: when its caller loses interest. No wait before sending again goes beyond it (R2); for the
-/// whole of a call, the wait for a token included, use a time-out.
+/// In the extensions of a request: when its caller loses interest. No wait before sending again goes beyond it (R2);
+/// for the whole of a call, the wait for a token included, use a time-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -96,7 +97,8 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// Three retries, single waits of up to a minute, two minutes in all; a budget of five retries a second, averaged over ten.
+    /// Three retries, single waits of up to a minute, two minutes in all; a budget of five retries a second, averaged
+    /// over ten.
     pub fn new() -> Self {
         Self {
             max_retries: 3,
@@ -181,8 +183,8 @@ impl Rules {
         matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) || self.also.contains(&status)
     }
 
-    /// How long to wait; `None` when the server asks for more than the cap. Never earlier than it asks: the jitter comes after
-    /// (R1).
+    /// How long to wait; `None` when the server asks for more than the cap. Never earlier than it asks: the jitter
+    /// comes after (R1).
     fn wait(&self, attempts: &Attempts, asked: Option<RetryAfter>, jitter: f64) -> Option<Duration> {
         let Some(asked) = asked.map(|asked| asked.wait()) else {
             let doubled = FIRST_WAIT.saturating_mul(1 << attempts.retries.min(16));

@@ -2,8 +2,8 @@ use std::{fmt, sync::Arc};
 
 /// Under which a set is kept: whose it is (C13, X6).
 ///
-/// A cell makes it of the issuer, the client and the kind of grant that its source names, and of the name it was given. It is shown in
-/// errors and is no place for a secret.
+/// A cell makes it of the issuer, the client and the kind of grant that its source names, and of the name it was
+/// given. It is shown in errors and is no place for a secret.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Arc<str>);
 

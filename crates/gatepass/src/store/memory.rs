@@ -13,8 +13,8 @@ use tokio::{sync::watch, time::Instant};
 use super::{Key, Lease, TokenStore, Version, Versioned};
 use crate::{clock::FAR, error::Error, secret::Secret};
 
-/// Keeps sets in this process, for cells that share them: several resources on one rotating refresh token, or one cell that
-/// was dropped and made again. A restart forgets them.
+/// Keeps sets in this process, for cells that share them: several resources on one rotating refresh token, or one cell
+/// that was dropped and made again. A restart forgets them.
 #[derive(Clone)]
 pub struct MemoryStore {
     shared: Arc<Shared>,

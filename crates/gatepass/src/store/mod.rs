@@ -1,7 +1,8 @@
 //! Where token sets are kept, so that a restart, another process or another instance goes on from the newest.
 //!
-//! A refresh token that rotates may be spent once. Whoever spends it has to be alone, and the new one has to be kept before
-//! anything else happens. That is what a [`TokenStore`] is for, and all it has to know is four verbs over opaque texts:
+//! A refresh token that rotates may be spent once. Whoever spends it has to be alone, and the new one has to be kept
+//! before anything else happens. That is what a [`TokenStore`] is for, and all it has to know is four verbs over
+//! opaque texts:
 //!
 //! | verb | |
 //! |---|---|
@@ -54,12 +55,13 @@ use crate::{error::Error, secret::Secret};
 
 /// Keeps texts under keys, for several cells, processes or instances.
 ///
-/// A store is a handle: clones share what is kept. It knows nothing of tokens; the texts are JSON, secret, and a few kilobytes long.
-/// Every wait of its own is bounded, in seconds: a store that is away is an error.
+/// A store is a handle: clones share what is kept. It knows nothing of tokens; the texts are JSON, secret, and a few
+/// kilobytes long. Every wait of its own is bounded, in seconds: a store that is away is an error.
 ///
 /// # Errors
-/// Of all methods: [transient](Error::transient) when the store is away, and passes by; [misconfigured](Error::misconfigured)
-/// when somebody has to do something, and the message says what. An error never holds a text that is kept (X5).
+/// Of all methods: [transient](Error::transient) when the store is away, and passes by;
+/// [misconfigured](Error::misconfigured) when somebody has to do something, and the message says what. An error never
+/// holds a text that is kept (X5).
 pub trait TokenStore: Send + Sync + 'static {
     /// The right to exchange, while it is held.
     type Lease: Lease;
@@ -69,8 +71,8 @@ pub trait TokenStore: Send + Sync + 'static {
 
     /// Keeps `value` under `key`, if what is kept there still has the version `expected`; `None` stands for nothing.
     ///
-    /// Returns the new version, or `None` if it has not. What was kept is durable when this returns: it survives a crash of this process, and
-    /// of the machine where the store promises that.
+    /// Returns the new version, or `None` if it has not. What was kept is durable when this returns: it survives a
+    /// crash of this process, and of the machine where the store promises that.
     ///
     /// # Errors
     /// As for all methods; and then the value may have been kept all the same: who wants to know loads.
@@ -86,8 +88,8 @@ pub trait TokenStore: Send + Sync + 'static {
 
     /// Waits until nobody else holds the lease of `key`, and takes it.
     ///
-    /// Returns `None`, without the lease, as soon as what is kept is seen to have another version than `seen`: there is something to load
-    /// first. The caller bounds the wait.
+    /// Returns `None`, without the lease, as soon as what is kept is seen to have another version than `seen`: there
+    /// is something to load first. The caller bounds the wait.
     ///
     /// A lease keeps others from spending the same refresh token. It is no lock: where it can be lost (a holder that
     /// stands still for long), the version is what keeps the late holder from overwriting what is newer.
@@ -100,12 +102,14 @@ pub trait TokenStore: Send + Sync + 'static {
         seen: Option<Version>,
     ) -> impl Future<Output = Result<Option<Self::Lease>, Error>> + Send;
 
-    /// Forgets what is kept, whatever its version. For as long as `tombstone`, at least, [`load`](Self::load) finds a new version without a
-    /// value, so that a swap that expects the version before, or nothing, fails; also where nothing was kept.
+    /// Forgets what is kept, whatever its version. For as long as `tombstone`, at least, [`load`](Self::load) finds a
+    /// new version without a value, so that a swap that expects the version before, or nothing, fails; also where
+    /// nothing was kept.
     fn remove(&self, key: &Key, tombstone: Duration) -> impl Future<Output = Result<(), Error>> + Send;
 }
 
-/// The right to exchange, from [`TokenStore::lease`]. Dropping it gives it back, at the latest when the store has noticed.
+/// The right to exchange, from [`TokenStore::lease`]. Dropping it gives it back, at the latest when the store has
+/// noticed.
 pub trait Lease: Send + Sync + 'static {
     /// Gives it back; done when this returns, where the store can be reached.
     fn release(self) -> impl Future<Output = ()> + Send;

@@ -1,7 +1,7 @@
 //! What a cell keeps under its key: one versioned record for each grant.
 //!
-//! A grant has one refresh token and may have several access tokens, one for each variant of what is asked for: scopes, audience,
-//! resource. They stand in one record, so that whoever spends the refresh token is alone (C13).
+//! A grant has one refresh token and may have several access tokens, one for each variant of what is asked for:
+//! scopes, audience, resource. They stand in one record, so that whoever spends the refresh token is alone (C13).
 
 use std::{
     collections::BTreeMap,
@@ -33,9 +33,9 @@ const RETRIES: u32 = 2;
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Record {
     gatepass: u32,
-    /// Orders the sets issued under this key, whoever got them: microseconds since 1970, and at least one more than the one before, and than
-    /// the version the store has. So a set stored after a removal, or by a store that lost everything, is newer than what any cell
-    /// remembers.
+    /// Orders the sets issued under this key, whoever got them: microseconds since 1970, and at least one more than
+    /// the one before, and than the version the store has. So a set stored after a removal, or by a store that lost
+    /// everything, is newer than what any cell remembers.
     pub(crate) generation: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     issuer: Option<Arc<str>>,
@@ -93,8 +93,8 @@ impl Intent {
         Duration::from_millis(millis(now).saturating_sub(self.since))
     }
 
-    /// The intent to present it now, after `earlier` ones whose answers were lost. `None` when that is no use any more: the grace is over,
-    /// or it was tried often enough.
+    /// The intent to present it now, after `earlier` ones whose answers were lost. `None` when that is no use any
+    /// more: the grace is over, or it was tried often enough.
     pub(crate) fn next(earlier: Option<Self>, now: SystemTime, grace: Duration) -> Option<Self> {
         let now = millis(now);
         let id = fastrand::u64(..);

@@ -125,8 +125,8 @@ impl TokenSet {
         self
     }
 
-    /// When the access token ends, by the wall clock. `None` if that is not known, or if only a lifetime was given and no cell has
-    /// received the set yet.
+    /// When the access token ends, by the wall clock. `None` if that is not known, or if only a lifetime was given and
+    /// no cell has received the set yet.
     pub fn ends_at(&self) -> Option<SystemTime> {
         match self.expiry {
             Expiry::At { ends, .. } => Some(ends),
@@ -151,7 +151,8 @@ impl TokenSet {
         Self { access_token: None, token_type: None, expiry: Expiry::Unknown, refresh_in: None, ..self }
     }
 
-    /// Takes over what `earlier` has and an answer may leave out: the refresh token first of all (C6, RFC 6749 section 6).
+    /// Takes over what `earlier` has and an answer may leave out: the refresh token first of all (C6, RFC 6749 section
+    /// 6).
     pub(crate) fn keep_from(&mut self, earlier: &Self) {
         fn keep<T: Clone>(new: &mut Option<T>, old: &Option<T>) {
             if new.is_none() {
@@ -166,7 +167,8 @@ impl TokenSet {
     }
 }
 
-/// What the sets of many cells have in common, kept once: each set takes the texts of an earlier one, where they are the same.
+/// What the sets of many cells have in common, kept once: each set takes the texts of an earlier one, where they are
+/// the same.
 #[derive(Default)]
 pub(crate) struct Texts(Mutex<[Option<Arc<str>>; 4]>);
 

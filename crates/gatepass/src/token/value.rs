@@ -34,8 +34,8 @@ struct Copy<R: ?Sized> {
     _room: R,
 }
 
-/// Behind each of several copies, so that the reference counts of two share neither a cache line nor a prefetched pair. A single
-/// copy needs none.
+/// Behind each of several copies, so that the reference counts of two share neither a cache line nor a prefetched
+/// pair. A single copy needs none.
 const APART: usize = 128;
 
 /// Who issued a token and hears that it was refused: a cell.

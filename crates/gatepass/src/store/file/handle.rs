@@ -61,8 +61,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// program runs lets two programs through.
 ///
 /// # What it promises
-/// - A change that has returned survives a crash of the machine. One that is interrupted anywhere, by `kill -9` or by a
-///   power cut, leaves the old state or the new one.
+/// - A change that has returned survives a crash of the machine. One that is interrupted anywhere, by `kill -9` or by
+///   a power cut, leaves the old state or the new one.
 /// - A file that is damaged, foreign, or written by a newer version is never changed, and each call says so.
 /// - A lease ends with the process that holds it, at once and however it ends. A process that stands still (`SIGSTOP`,
 ///   a debugger) keeps its leases until it goes on.

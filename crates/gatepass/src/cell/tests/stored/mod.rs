@@ -1,4 +1,5 @@
-//! A cell with a store, in paused time: an authorization server that rotates and takes reuse for theft, and a store that fails on command.
+//! A cell with a store, in paused time: an authorization server that rotates and takes reuse for theft, and a store
+//! that fails on command.
 
 mod adopting;
 mod doubt;

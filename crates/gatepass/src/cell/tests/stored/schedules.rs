@@ -1,7 +1,8 @@
-//! Random schedules: three instances, one refresh token; processes die, answers are lost, the store goes away, time passes.
+//! Random schedules: three instances, one refresh token; processes die, answers are lost, the store goes away, time
+//! passes.
 //!
-//! Whatever the order: with a server that has a grace the grant is never revoked, and unless three answers in a row were lost the
-//! last request gets a token. Nothing hangs, and no token is used that has ended.
+//! Whatever the order: with a server that has a grace the grant is never revoked, and unless three answers in a row
+//! were lost the last request gets a token. Nothing hangs, and no token is used that has ended.
 
 use proptest::prelude::*;
 

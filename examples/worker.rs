@@ -64,12 +64,13 @@ fn main() -> ExitCode {
     common::run(async {
         let settings = Settings::from_env()?;
         let (url, origins) = common::api_from_env()?;
+        // First of all: an exchange that is cut off would take the refresh token along.
+        let told_to_end = told_to_end()?;
         let cell = cell(&settings).await?;
         let api = ServiceBuilder::new()
             .layer(BearerLayer::new(cell.clone(), origins).retry(RetryPolicy::new()))
             .service(common::http_client());
 
-        let told_to_end = told_to_end()?;
         let work = Arc::new(Work::new(settings.log));
         let mut loops = JoinSet::new();
         for _ in 0..settings.concurrency {
@@ -99,7 +100,8 @@ async fn cell(settings: &Settings) -> Result<TokenCell, BoxError> {
     // Without a refresh token it goes on with a stored one, if a worker left one.
     let stored = settings.give_to(common::refreshing_from_env(common::http_client())?)?.build();
     match stored.get().await {
-        Err(error) if error.is_reauth_required() && error.code().is_none() => Ok(settings.give_to(builder)?.build()),
+        // Refused by the server: there is one.
+        Err(error) if error.code().is_none() => Ok(settings.give_to(builder)?.build()),
         _ => Ok(stored),
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn failed(address: &str, error: RedisError) -> Error {
         ErrorKind::Io if is_refused_certificate(&error) => {
             Error::misconfigured(format!("no TLS with Redis at {address}: {error}")).with_source(error)
         }
-        ErrorKind::Io => Error::transient(format!("Redis at {address} cannot be reached: {error}")).with_source(error),
+        ErrorKind::Io => Error::transient(format!("Redis at {address} cannot be reached: {error}")),
         ErrorKind::Client | ErrorKind::InvalidClientConfig => {
             Error::misconfigured(format!("Redis at {address} cannot be connected to: {error}")).with_source(error)
         }

@@ -45,15 +45,20 @@
 //!
 //! - nobody holds the cell or listens to its [events](TokenCell::events), no exchange is under way, and no request
 //!   that carries its token (whose refusal the cell would heal);
-//! - what it holds can be had again. A refresh token cannot. Nor can a living access token that was
+//! - what it holds can be had again: from a [store](crate::store), or from its source. A refresh token that is in no
+//!   store cannot. Nor can a living access token that was
 //!   [`put`](TokenCell::put) and that the source cannot renew. Where a refresh token is
 //!   dead and the access token has ended, both may go.
 //!
 //! With the cell goes what it remembers: its generation, and a failure that holds the next exchange off.
 //!
-//! So the map grows beyond its capacity rather than lose a token, warns once, and shrinks as soon as cells may go.
-//! With a refresh token for each user this means that it holds all users who signed in until they are
-//! [removed](TokenMap::remove).
+//! So the map grows beyond its capacity rather than lose a token, warns once, and shrinks as soon as cells may go. With a
+//! refresh token for each user, and no store, this means that it holds all users who signed in until they are
+//! [removed](TokenMap::remove). With a store it does not: who comes back is found there. Give each cell the user as its
+//! [`subject`](crate::cell::Builder::subject) then, or all have one key in the store, and one user gets another's token.
+//!
+//! To sign out is [`TokenCell::remove`]: it forgets the set, here and in the store. [`TokenMap::remove`] only takes the
+//! cell out of the map.
 //!
 //! There is no task, for a key or for the map; what is evicted goes when other cells are made.
 
@@ -127,6 +132,7 @@ impl<K: Hash + Eq + Clone> TokenMap<K> {
         });
         if is_new {
             self.shared.make_room();
+            warn_of_shared_key(&cell);
         }
         cell
     }
@@ -187,6 +193,19 @@ impl<K: Hash + Eq + Clone> Shared<K> {
     /// Takes one from the overdraft, if there is any.
     fn draw(&self) -> bool {
         self.overdraft.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+/// Else one user gets another's token.
+fn warn_of_shared_key(cell: &TokenCell) {
+    static WARNED: Once = Once::new();
+    if cell.shares_its_key() {
+        WARNED.call_once(|| {
+            tracing::error!(
+                "the cells of a TokenMap keep their sets under one key of the store, and so get each other's: give each a \
+                 subject, TokenCell::builder(..).subject(..)"
+            );
+        });
     }
 }
 

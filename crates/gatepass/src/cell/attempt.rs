@@ -9,7 +9,7 @@ use crate::{error::Error, store::Intent, token::TokenSet};
 const FAST: Duration = Duration::from_secs(2);
 
 /// The last try is kept for later, so that a server has time to come back.
-const LAST_TRY_AFTER: Duration = Duration::from_secs(5);
+const LAST_TRY_AFTER: Duration = Duration::from_secs(10);
 
 /// What an exchange brought.
 pub(super) struct Got {

@@ -16,7 +16,7 @@ const LONGEST_ASKED: Duration = Duration::from_secs(60);
 const LONGEST_MISCONFIGURED: Duration = Duration::from_secs(30);
 
 /// How often a dead grant looks whether a newer set is in the store (F1).
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A failed exchange and what it means for the next.
 #[derive(Clone, Debug)]

@@ -72,7 +72,8 @@ impl Builder {
         self
     }
 
-    /// Whose token it is, in the store: a user, a session, an account. Not needed when the client has just one.
+    /// Whose token it is, in the store: a user, a session, an account. Not needed when the client has just one. Where it
+    /// has several, each cell needs its own: cells of one source, one store and one subject share the token.
     pub fn subject(mut self, subject: impl AsRef<str>) -> Self {
         self.subject = Some(subject.as_ref().into());
         self
@@ -98,8 +99,8 @@ impl Builder {
     /// - A server that takes reuse for theft, without a grace or after it: if the first request arrived, the new
     ///   refresh token was lost with the answer, and trying again ends what still lived of the grant; at some servers
     ///   (Keycloak) the person's whole session. If it did not arrive, trying saves the session. `Duration::ZERO` never
-    ///   tries; a network that is gone for minutes and a program that starts again want minutes; `Duration::MAX`
-    ///   rather tries than asks for a sign-in.
+    ///   tries; a program that starts again after it was killed wants minutes; `Duration::MAX` rather tries than asks
+    ///   for a sign-in.
     /// - A server that does not rotate is not concerned: once a refresh brought no new refresh token, nothing is in
     ///   doubt.
     pub fn grace(mut self, grace: Duration) -> Self {

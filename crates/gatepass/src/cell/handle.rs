@@ -253,6 +253,12 @@ impl TokenCell {
         !is_used && self.0.is_expendable()
     }
 
+    /// Whether another cell made the same way would have the same key in the store, and the same refresh token.
+    pub(crate) fn shares_its_key(&self) -> bool {
+        let settings = &self.0.settings;
+        settings.store.is_some() && settings.source.spends_refresh_token() && self.0.subject().is_empty()
+    }
+
     /// What comes of an exchange, awaited no longer than until it is overdue.
     async fn outcome_of(&self, flight: Flight) -> Option<Result<Token, Error>> {
         let (_, overdue) = flight.limits(self.0.settings.clock.tick());

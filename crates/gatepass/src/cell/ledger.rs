@@ -50,6 +50,8 @@ pub(super) struct Ledger {
     pub(super) removed: Removal,
     /// Whether what the cell starts from took the place of a dead grant: once is enough.
     pub(super) tried_seed: bool,
+    /// Tells the sign-in from which the record in the store comes.
+    pub(super) lineage: u64,
     /// The newest generation that was seen in the store, whatever became of it.
     pub(super) newest: u64,
     pub(super) exchanges: u32,
@@ -70,6 +72,8 @@ pub(super) struct Trouble {
     /// An intent that may be in the store, though its request was never sent or was answered; and what was in doubt
     /// before it.
     pub(super) settled: Option<(u64, Option<Intent>)>,
+    /// The intent that this cell wrote last.
+    pub(super) own_intent: Option<u64>,
     /// When the set was removed, while the store has not heard of it.
     pub(super) removed_at: Option<SystemTime>,
     pub(super) in_doubt: u32,
@@ -83,6 +87,7 @@ static CALM: Trouble = Trouble {
     saving: Vec::new(),
     intent: None,
     settled: None,
+    own_intent: None,
     removed_at: None,
     in_doubt: 0,
     conflicts: 0,
@@ -174,6 +179,7 @@ impl Ledger {
             known: 0,
             trouble: None,
             tried_seed: false,
+            lineage: 0,
             newest: 0,
             rotates: true,
             removed: Removal::No,
@@ -265,7 +271,9 @@ impl Ledger {
     /// # Errors
     /// Why not, and for how long.
     pub(super) fn force(&mut self, now: Tick) -> Result<(), Error> {
-        if let Some(error) = self.held_off(now) {
+        // Somebody may have signed in on another instance.
+        let looks_again = |error: &Error| self.stored && error.is_reauth_required();
+        if let Some(error) = self.held_off(now).filter(|error| !looks_again(error)) {
             return Err(error);
         }
         if !self.renewable && !self.stored {
@@ -364,6 +372,13 @@ impl Ledger {
         self.generation
     }
 
+    /// Remembers which sign-in the record in the store comes from; not any more once that was removed here.
+    pub(super) fn saw(&mut self, lineage: u64) {
+        if self.removed != Removal::Pending {
+            self.lineage = lineage;
+        }
+    }
+
     /// Forgets the set; what is under way counts no more.
     pub(super) fn remove(&mut self, now: Tick, wall: SystemTime) {
         self.replace(Arc::new(TokenSet::without_tokens()), true, now);
@@ -436,7 +451,8 @@ impl Ledger {
 
 impl Trouble {
     fn is_over(&self) -> bool {
-        let Self { dead, unsaved, saving, intent, settled, removed_at, in_doubt, conflicts, at_risk } = self;
+        let Self { dead, unsaved, saving, intent, settled, own_intent: _, removed_at, in_doubt, conflicts, at_risk } =
+            self;
         let is_calm = dead.is_none()
             && unsaved.is_none()
             && saving.is_empty()

@@ -12,7 +12,7 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const FIRST: Duration = Duration::from_millis(100);
-const LONGEST: Duration = Duration::from_secs(2);
+const LONGEST: Duration = Duration::from_millis(500);
 
 /// How long giving back the lease may take; it ends by itself.
 const RELEASE: Duration = Duration::from_secs(1);

@@ -23,6 +23,10 @@ const ROUNDS: usize = 8;
 /// How many changes of one exchange elsewhere are followed without a pause: its start, its intent, its set.
 const CHANGES: u32 = 4;
 
+/// How long an intent of somebody else is watched before the refresh token is presented again: longer than its holder
+/// waits between two tries to store.
+const TAKE_OVER_AFTER: Duration = Duration::from_secs(2);
+
 /// How one look at the store ended.
 enum Round {
     Got(Got),
@@ -50,7 +54,12 @@ impl Visit<'_> {
             // A set may have been put meanwhile.
             if self.removal_pending() {
                 self.removal_in_time()?;
-                self.bounded(self.store.remove(&self.key, TOMBSTONE)).await.map_err(Lost::store)?;
+                let removed = self.inner.lock().lineage;
+                let found = self.load().await?;
+                // Who signed in since, on another instance, keeps what he has.
+                if found.record.is_none_or(|record| record.lineage() == removed) {
+                    self.bounded(self.store.remove(&self.key, TOMBSTONE)).await.map_err(Lost::store)?;
+                }
                 self.inner.removed();
             }
         }
@@ -137,6 +146,11 @@ impl Visit<'_> {
         let present = spends && record.rotates() && spent.as_ref().is_some_and(|set| set.refresh_token.is_some());
         let mut version = found.version;
         if present {
+            if let Some(intent) = record.intent.filter(|intent| !self.may_take_over(intent.id)) {
+                let found = self.watch(version, record).await?;
+                self.watched = Some(intent.id);
+                return Ok(Round::Again(found));
+            }
             let mut intent = match attempt::intend(self.inner, earlier) {
                 Ok(intent) => intent,
                 Err(error) => return self.ended(record, version, error).await,
@@ -148,6 +162,7 @@ impl Visit<'_> {
             record.intent = Some(intent);
             // A store that fails may have kept it.
             self.settle_intent(Some((intent.id, earlier)));
+            self.inner.lock().trouble_mut().own_intent = Some(intent.id);
             match self.swap(version, &record).await? {
                 Some(swapped) => version = Some(swapped),
                 None => return Ok(Round::Again(self.conflict().await?)),
@@ -270,6 +285,25 @@ impl Visit<'_> {
             return self.write(version, record).await;
         }
         Err(self.about(&record, error))
+    }
+
+    /// Whether the refresh token may be presented again though an intent stands: it is our own, or was watched for a while.
+    fn may_take_over(&self, id: u64) -> bool {
+        self.watched == Some(id) || self.inner.lock().trouble().own_intent == Some(id)
+    }
+
+    /// Gives whoever wrote an intent time to store what came of it: it may live, and have lost its lease only because the
+    /// store was away, or the process stood still.
+    async fn watch(&self, version: Option<Version>, record: Record) -> Result<Found, Lost> {
+        let until = Instant::now() + TAKE_OVER_AFTER;
+        while Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(50..150))).await;
+            let found = self.load().await?;
+            if found.version != version {
+                return Ok(found);
+            }
+        }
+        Ok(Found { version, record: Some(record), removed: false })
     }
 
     /// What is in doubt of the refresh token in the store.

@@ -39,6 +39,8 @@ pub(super) struct Visit<'a> {
     pub(super) known: u64,
     pub(super) lease: Option<Box<dyn ErasedLease>>,
     pub(super) pending: Option<Pending>,
+    /// An intent of somebody else that stood for a while.
+    pub(super) watched: Option<u64>,
 }
 
 /// What has to be stored still.
@@ -77,12 +79,17 @@ impl<'a> Visit<'a> {
         let key = identity.key(inner.subject());
         let known = inner.lock().known;
         let variant = identity.variant;
-        Self { inner, store, key, variant, current, known, lease: None, pending: None }
+        Self { inner, store, key, variant, current, known, lease: None, pending: None, watched: None }
     }
 
     pub(super) async fn swap(&self, expected: Option<Version>, record: &Record) -> Result<Option<Version>, Lost> {
         let text = record.write();
-        self.bounded(self.store.compare_and_swap(&self.key, expected, &text)).await.map_err(Lost::store)
+        let swapped =
+            self.bounded(self.store.compare_and_swap(&self.key, expected, &text)).await.map_err(Lost::store)?;
+        if swapped.is_some() {
+            self.inner.lock().saw(record.lineage());
+        }
+        Ok(swapped)
     }
 
     pub(super) async fn conflict(&self) -> Result<Found, Lost> {
@@ -115,6 +122,7 @@ impl<'a> Visit<'a> {
         if let Some(record) = &record {
             let mut ledger = self.inner.lock();
             ledger.newest = ledger.newest.max(record.generation);
+            ledger.saw(record.lineage());
         }
         Ok(Found { version: Some(found.version), removed: record.is_none(), record })
     }

@@ -201,6 +201,11 @@ impl Record {
         set.refresh_token.is_some() && !self.started_elsewhere(set)
     }
 
+    /// Tells the sign-in it comes from.
+    pub(crate) fn lineage(&self) -> u64 {
+        self.seed.as_deref().and_then(|seed| u64::from_str_radix(seed.get(..16)?, 16).ok()).unwrap_or(0)
+    }
+
     /// Whether it holds the same refresh token, of the same generation.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.generation == other.generation && self.refresh_token == other.refresh_token

@@ -44,7 +44,7 @@ async fn f4_the_last_try_leaves_the_server_time_to_come_back() {
     server.then(Next::LostBefore).then(Next::LostBefore);
     let error = error(cell.get().await);
     assert!(error.retry_after().unwrap() > secs(2), "{error:?}");
-    pass(secs(4)).await;
+    pass(secs(10)).await;
     cell.get().await.unwrap();
     assert_eq!(server.requests(), 3);
 }
@@ -195,4 +195,47 @@ async fn f4_what_was_never_sent_is_in_no_doubt_however_often_the_store_fails() {
     pass(secs(400)).await; // longer than the grace
     store.come_back();
     cell.get().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn f4_a_holder_whose_store_was_away_stores_before_others_present_the_token_again() {
+    for away in [1, 4, 6, 20] {
+        let (server, time) = (Server::new(), TestClock::new());
+        let store = TestStore::with_term(secs(3));
+        let cells: Vec<_> = (0..8).map(|_| instance(&server.client(), &store, &time)).collect();
+        store.go_away_after_writes(2); // what it starts from, and the intent
+        let calls: Vec<_> = cells.iter().cloned().map(|cell| tokio::spawn(async move { cell.get().await })).collect();
+        pass(secs(1 + away)).await;
+        store.come_back();
+        for call in calls {
+            let _ = call.await.unwrap();
+        }
+        pass(secs(3)).await;
+        for cell in &cells {
+            assert_eq!(cell.get().await.unwrap().expose(), "access-1");
+        }
+        assert_eq!((server.requests(), server.is_revoked()), (1, false), "after {away} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn f4_a_holder_that_stands_still_for_a_little_longer_than_its_lease_loses_nothing() {
+    let (server, time) = (Server::new(), TestClock::new());
+    let store = TestStore::with_term(secs(3));
+    let (slow, fast) = (instance(&server.client(), &store, &time), instance(&server.client(), &store, &time));
+    server.takes(Duration::from_millis(4500));
+    let (one, two) = tokio::join!(slow.get(), fast.get());
+    assert_eq!(one.unwrap().expose(), two.unwrap().expose());
+    assert_eq!((server.requests(), server.is_revoked()), (1, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn f1_refresh_finds_a_sign_in_on_another_instance_at_once() {
+    let (server, _, _, [one, two, _]) = fleet();
+    one.get().await.unwrap();
+    server.revoke();
+    pass(HOUR).await;
+    assert!(error(one.get().await).is_reauth_required());
+    two.put(server.sign_in()).await.unwrap();
+    one.refresh().await.unwrap();
 }

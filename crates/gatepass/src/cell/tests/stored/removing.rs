@@ -179,3 +179,18 @@ async fn a_removal_that_is_late_does_not_end_a_later_sign_in_on_another_instance
     let _ = one.get().await;
     assert!(kept(&store).await.is_some(), "an hour later, the sign-in went the way of the one before it");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_that_is_made_up_for_leaves_a_later_sign_in_alone() {
+    let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+    let (of_one, of_two) = (store.beside(), store.beside());
+    let (one, two) = (instance(&server.client(), &of_one, &time), instance(&server.client(), &of_two, &time));
+    one.get().await.unwrap();
+    of_one.go_away();
+    one.remove().await.unwrap_err();
+    of_one.come_back();
+    two.put(server.sign_in()).await.unwrap();
+    let token = two.get().await.unwrap();
+    assert_eq!(one.get().await.unwrap().expose(), token.expose());
+    assert!(kept(&store).await.is_some());
+}

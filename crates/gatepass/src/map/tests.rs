@@ -14,6 +14,7 @@ use crate::{
     clock::TestClock,
     error::Error,
     source::TokenSource,
+    store::{FileStore, MemoryStore},
     token::{Token, TokenSet},
 };
 
@@ -339,4 +340,19 @@ async fn there_is_never_a_second_cell_for_a_key_while_the_first_is_held() {
     map.get(&u64::MAX);
     assert!(map.len() <= map.shared.capacity, "{}", map.len());
     assert!(made.load(Ordering::Relaxed) > 1000, "some were evicted and made again");
+}
+
+#[tokio::test]
+async fn c5_a_refresh_token_in_the_store_may_go_and_one_that_could_not_be_stored_stays() {
+    let signed_in = || TokenSet::new("signed-in").refresh_token("refresh").expires_in(HOUR);
+    let in_memory = TokenCell::builder(access).store(MemoryStore::new()).copies(1);
+    let stored = TokenMap::new(1, move |user: &u64| in_memory.clone().subject(user.to_string()).build());
+    stored.get(&7).put(signed_in()).await.unwrap();
+    assert!(!stays(&stored));
+    assert_eq!(stored.get(&7).get().await.unwrap().expose(), "signed-in", "who comes back is found in the store");
+
+    let nowhere = TokenCell::builder(access).store(FileStore::new("/dev/null/no-directory")).copies(1);
+    let unsaved = TokenMap::new(1, move |user: &u64| nowhere.clone().subject(user.to_string()).build());
+    unsaved.get(&7).put(signed_in()).await.unwrap_err();
+    assert!(stays(&unsaved));
 }

@@ -132,7 +132,11 @@ async fn run(schedule: Vec<Step>) -> Vec<String> {
                 lost += 1;
                 server.then(if matches!(step, Step::LoseBefore) { Next::LostBefore } else { Next::LostAfter });
             }
-            Step::Fail => drop(server.then(Next::Fails(down()))),
+            Step::Fail => {
+                // Where the store is away by then, the intent cannot be taken back: to others its answer is lost.
+                lost += 1;
+                server.then(Next::Fails(down()));
+            }
             Step::StoreAway => store.go_away(),
             Step::StoreBack => store.come_back(),
             Step::Pass(time) => pass(time).await,

@@ -16,7 +16,7 @@ use std::fmt;
 use http::Uri;
 use serde::Deserialize;
 
-use crate::{error::Error, origins::is_loopback};
+use crate::{error::Error, origins::is_loopback, store::fingerprint};
 
 /// An authorization server. See the [module docs](crate::discovery).
 #[derive(Clone)]
@@ -85,10 +85,15 @@ impl AuthorizationServer {
         }
     }
 
-    /// What tells it from others: the issuer, or the URL where no issuer is known.
-    pub(crate) fn identity(&self) -> &str {
+    /// What tells it from others: the issuer, or the URL where no issuer is known. It is shown: of a URL with a query,
+    /// which may hold a password, there is a hash instead (X5).
+    pub(crate) fn identity(&self) -> String {
         let (Location::TokenEndpoint(told) | Location::Issuer(told)) = &self.location;
-        self.named.as_deref().unwrap_or(told)
+        let told = self.named.as_ref().unwrap_or(told);
+        match shown(told) {
+            shown if shown == *told => shown,
+            shown => format!("{shown}#{}", fingerprint(told.as_bytes())),
+        }
     }
 
     /// Whether a set that names this issuer may be its own, as far as that is known without asking.
@@ -291,5 +296,17 @@ mod tests {
         assert!(AuthorizationServer::issuer("https://auth.example.com?x=1").check().is_err());
         let found = read(&AuthorizationServer::issuer(ISSUER), ISSUER, "http://auth.example.com/token");
         assert!(found.unwrap_err().is_misconfigured());
+    }
+
+    #[test]
+    fn x5_what_tells_servers_apart_shows_no_password_of_a_url_and_tells_them_apart() {
+        let at = |url: &str| AuthorizationServer::token_endpoint(url).identity();
+        assert_eq!(at("https://a.example/token"), "https://a.example/token");
+        let (one, two) = (at("https://a.example/token?key=hunter2"), at("https://a.example/token?key=hunter3"));
+        assert!(one != two && !one.contains("hunter") && one.starts_with("https://a.example/token"), "{one}");
+        assert_eq!(
+            AuthorizationServer::token_endpoint("https://a.example/t?x").named("https://a").identity(),
+            "https://a"
+        );
     }
 }

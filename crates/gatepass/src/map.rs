@@ -52,10 +52,11 @@
 //!
 //! With the cell goes what it remembers: its generation, and a failure that holds the next exchange off.
 //!
-//! So the map grows beyond its capacity rather than lose a token, warns once, and shrinks as soon as cells may go. With a
-//! refresh token for each user, and no store, this means that it holds all users who signed in until they are
-//! [removed](TokenMap::remove). With a store it does not: who comes back is found there. Give each cell the user as its
-//! [`subject`](crate::cell::Builder::subject) then, or all have one key in the store, and one user gets another's token.
+//! So the map grows beyond its capacity rather than lose a token, warns once, and shrinks as soon as cells may go.
+//! With a refresh token for each user, and no store, this means that it holds all users who signed in until they are
+//! [removed](TokenMap::remove). With a store it does not: who comes back is found there. Give each cell the user as
+//! its [`subject`](crate::cell::Builder::subject) then, or all have one key in the store, and one user gets another's
+//! token.
 //!
 //! To sign out is [`TokenCell::remove`]: it forgets the set, here and in the store. [`TokenMap::remove`] only takes the
 //! cell out of the map.

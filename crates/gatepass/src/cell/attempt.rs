@@ -49,7 +49,7 @@ impl From<Error> for Lost {
 }
 
 /// An exchange without a store.
-pub(super) async fn alone(inner: &Arc<Inner>, current: Option<Arc<TokenSet>>) -> Result<Got, Lost> {
+pub(super) async fn without_store(inner: &Arc<Inner>, current: Option<Arc<TokenSet>>) -> Result<Got, Lost> {
     let now = inner.settings.clock.wall();
     let (known, rotates) = {
         let ledger = inner.lock();

@@ -72,8 +72,8 @@ impl Builder {
         self
     }
 
-    /// Whose token it is, in the store: a user, a session, an account. Not needed when the client has just one. Where it
-    /// has several, each cell needs its own: cells of one source, one store and one subject share the token.
+    /// Whose token it is, in the store: a user, a session, an account. Not needed when the client has just one. Where
+    /// it has several, each cell needs its own: cells of one source, one store and one subject share the token.
     pub fn subject(mut self, subject: impl AsRef<str>) -> Self {
         self.subject = Some(subject.as_ref().into());
         self

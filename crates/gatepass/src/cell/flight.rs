@@ -169,7 +169,7 @@ pub(super) fn launch(
 
 async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reason, patience: Duration) {
     let inner = landing.inner.clone();
-    let mut work = pin!(attempt::alone(&inner, current));
+    let mut work = pin!(attempt::without_store(&inner, current));
     let result = landing.watch(&mut work, patience).await;
     landing.land(result, reason);
 }

@@ -97,6 +97,9 @@ impl TokenCell {
     /// token; then nothing has changed. Any error of the store: then the set is in use all the same, here, and each
     /// exchange tries to store it before anything else; [`Status::unsaved`] says so until it is stored (C5).
     ///
+    /// # Panics
+    /// With a store: outside a tokio runtime with timers, unless the cell was given one.
+    ///
     /// # Cancel safety
     /// A dropped call has put the set or not, or has put it into the store and not here, where the next exchange finds
     /// it.
@@ -109,7 +112,7 @@ impl TokenCell {
     }
 
     async fn put_into(&self, store: &dyn ErasedStore, set: TokenSet) -> Result<(), Error> {
-        let _alone = self.0.alone().await;
+        let _turn = self.0.turn().await;
         match visit::put(&self.0, store, &set).await {
             Ok(known) => self.0.put(set, Ok(known)),
             Err(error) => {
@@ -126,7 +129,11 @@ impl TokenCell {
     /// anew.
     ///
     /// # Errors
-    /// Of the store: then it is still there, and this cell removes it before its next exchange; call again to be sure.
+    /// Of the store: then it is still there. This cell removes it before its next exchange, if that comes within a
+    /// minute and nobody signed in meanwhile; call again to be sure.
+    ///
+    /// # Panics
+    /// As for [`put`](Self::put).
     ///
     /// # Cancel safety
     /// It is gone here, and from the store before this cell's next exchange.

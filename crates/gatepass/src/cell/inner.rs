@@ -149,6 +149,7 @@ impl Inner {
                         ledger.forget();
                         self.current.store(None);
                     }
+                    ledger.tidy();
                 }
                 let error = ledger.held_off(now.tick).unwrap_or(error);
                 if let Some(set) = rotated {
@@ -201,8 +202,8 @@ impl Inner {
         }
     }
 
-    /// Waits for those who put or remove a set, though not for ever: one may be on a runtime that stands still.
-    pub(super) async fn alone(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    /// Waits for the turn to put or remove a set, though not for ever: one may be on a runtime that stands still.
+    pub(super) async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
         let outside = self.outside.get_or_init(Box::default);
         tokio::time::timeout(self.settings.attempt_timeout.min(clock::FAR), outside.lock()).await.ok()
     }

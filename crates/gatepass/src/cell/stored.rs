@@ -41,23 +41,24 @@ impl Visit<'_> {
             Err(lost) if lost.store_away && !self.may_spend() && self.can_renew() => {
                 tracing::warn!(key = %self.key, error = %lost.error, "the token store is left out of this exchange");
                 let current = self.current.clone();
-                attempt::alone(self.inner, current).await
+                attempt::without_store(self.inner, current).await
             }
             result => result,
         }
     }
 
     async fn exchange(&mut self) -> Result<Got, Lost> {
-        self.saved().await;
+        self.until_saved().await;
         if self.removal_pending() {
-            let _alone = self.inner.alone().await;
+            let _turn = self.inner.turn().await;
             // A set may have been put meanwhile.
             if self.removal_pending() {
                 self.removal_in_time()?;
                 let removed = self.inner.lock().lineage;
                 let found = self.load().await?;
-                // Who signed in since, on another instance, keeps what he has.
-                if found.record.is_none_or(|record| record.lineage() == removed) {
+                // Who signed in since, on another instance, keeps what he has. A cell that never saw the store cannot
+                // tell.
+                if removed == 0 || found.record.is_none_or(|record| record.lineage() == removed) {
                     self.bounded(self.store.remove(&self.key, TOMBSTONE)).await.map_err(Lost::store)?;
                 }
                 self.inner.removed();
@@ -87,7 +88,7 @@ impl Visit<'_> {
                 found = self.load().await?;
                 continue;
             }
-            found = match self.alone(found).await? {
+            found = match self.under_lease(found).await? {
                 Round::Got(got) => return Ok(got),
                 Round::Again(found) => found,
             };
@@ -120,7 +121,7 @@ impl Visit<'_> {
     }
 
     /// Under the lease, with nothing to adopt.
-    async fn alone(&mut self, mut found: Found) -> Result<Round, Lost> {
+    async fn under_lease(&mut self, mut found: Found) -> Result<Round, Lost> {
         if let Some(again) = self.save_first(&mut found).await? {
             return Ok(Round::Again(again));
         }
@@ -287,13 +288,14 @@ impl Visit<'_> {
         Err(self.about(&record, error))
     }
 
-    /// Whether the refresh token may be presented again though an intent stands: it is our own, or was watched for a while.
+    /// Whether the refresh token may be presented again though an intent stands: it is our own, or was watched for a
+    /// while.
     fn may_take_over(&self, id: u64) -> bool {
         self.watched == Some(id) || self.inner.lock().trouble().own_intent == Some(id)
     }
 
-    /// Gives whoever wrote an intent time to store what came of it: it may live, and have lost its lease only because the
-    /// store was away, or the process stood still.
+    /// Gives whoever wrote an intent time to store what came of it: it may live, and have lost its lease only because
+    /// the store was away, or the process stood still.
     async fn watch(&self, version: Option<Version>, record: Record) -> Result<Found, Lost> {
         let until = Instant::now() + TAKE_OVER_AFTER;
         while Instant::now() < until {

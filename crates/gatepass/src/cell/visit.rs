@@ -148,7 +148,7 @@ impl<'a> Visit<'a> {
     }
 
     /// Until the exchange before has stored what it brought.
-    pub(super) async fn saved(&self) {
+    pub(super) async fn until_saved(&self) {
         let saving = {
             let ledger = self.inner.lock();
             let trouble = ledger.trouble();
@@ -272,7 +272,7 @@ pub(super) async fn put(inner: &Arc<Inner>, store: &dyn ErasedStore, set: &Token
 /// # Errors
 /// Of the store.
 pub(super) async fn remove(inner: &Arc<Inner>, store: &dyn ErasedStore) -> Result<(), Error> {
-    let _alone = inner.alone().await;
+    let _turn = inner.turn().await;
     // What was being put comes before this.
     inner.remove_again();
     let visit = Visit::new(inner, store, None);

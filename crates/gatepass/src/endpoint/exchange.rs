@@ -205,10 +205,11 @@ where
     }
 
     fn accepts(&self, set: &TokenSet) -> Result<(), Error> {
+        let identity = self.server.identity();
         let own = match (set.issuer.as_deref(), self.server.told()) {
             (Some(issuer), _) if self.server.may_be(issuer) => Some(issuer),
             (_, Some((named, _))) => named,
-            (_, None) => Some(self.server.identity()),
+            (_, None) => Some(&*identity),
         };
         self.check_owner(Some(set), own)
     }

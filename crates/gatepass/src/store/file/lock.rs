@@ -1,20 +1,20 @@
 //! Locks between processes, on empty files beside the store. The store itself is replaced, and a lock on it with it.
 
 use std::{
-    fmt::Write,
     fs::{File, TryLockError},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     time::Duration,
 };
 
-use sha2::{Digest, Sha256};
-
 use super::{
     disk::{create_parent, private, sibling},
     fault::fault,
 };
-use crate::{error::Error, store::Key};
+use crate::{
+    error::Error,
+    store::{Key, fingerprint},
+};
 
 /// Held while the file is changed.
 pub(super) fn of_changes(path: &Path) -> PathBuf {
@@ -23,11 +23,7 @@ pub(super) fn of_changes(path: &Path) -> PathBuf {
 
 /// Held as long as the lease of a key.
 pub(super) fn of_lease(path: &Path, key: &Key) -> PathBuf {
-    let mut suffix = String::from(".");
-    for byte in &Sha256::digest(key.as_str())[..8] {
-        let _ = write!(suffix, "{byte:02x}");
-    }
-    sibling(path, &(suffix + ".lock"))
+    sibling(path, &format!(".{}.lock", &fingerprint(key.as_str().as_bytes())[..16]))
 }
 
 /// A lock that ends when it is dropped, or the process ends.

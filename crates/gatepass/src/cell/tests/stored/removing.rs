@@ -194,3 +194,15 @@ async fn a_removal_that_is_made_up_for_leaves_a_later_sign_in_alone() {
     assert_eq!(one.get().await.unwrap().expose(), token.expose());
     assert!(kept(&store).await.is_some());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_just_started_makes_up_for_its_removal_too() {
+    let (server, store, time, cell) = one();
+    cell.get().await.unwrap();
+    let (_, second) = (cell, instance(&server.client(), &store, &time));
+    store.go_away();
+    second.remove().await.unwrap_err();
+    store.come_back();
+    assert!(error(second.get().await).is_reauth_required(), "what was signed out is back");
+    assert!(kept(&store).await.is_none());
+}

@@ -32,8 +32,9 @@
 //! # How Redis has to be set up
 //!
 //! - *Redis 5 or newer, or Valkey*: scripts (`EVALSHA`), and `TIME` within them. Tested with Redis 7.0.
-//! - *Keep what was written.* A refresh token that rotates exists nowhere else. `appendonly yes` with `appendfsync
-//!   always` keeps what was acknowledged through a crash of the machine; `everysec` may lose the last second; without
+//! - *Keep what was written.* A refresh token that rotates exists nowhere else. `appendonly yes` with
+//!   `appendfsync always` keeps what was acknowledged through a crash of the machine; `everysec` may lose the last
+//!   second; without
 //!   an append-only file, what came since the last snapshot is lost. A set that is lost means a new sign-in.
 //! - *Evict nothing of this.* `maxmemory-policy noeviction`, or one of `volatile-*`: a record does not expire unless
 //!   you [ask for it](RedisStore::expire_after). When memory is full, what cannot be written is an error.

@@ -5,7 +5,7 @@ use std::{future::ready, sync::Arc, time::Duration};
 use gatepass::{Error, TokenCell, TokenMap, TokenSet};
 use tokio::runtime::Handle;
 
-const KEYS: u64 = 200_000;
+const KEYS: u64 = 1_000_000;
 const CAPACITY: usize = 256;
 
 #[tokio::test]

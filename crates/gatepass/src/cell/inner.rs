@@ -12,8 +12,9 @@ use super::{
     builder::Settings,
     current::Current,
     events::{Channel, Issued},
-    ledger::{Ledger, Reason, Removal, Unsaved},
+    ledger::{Ledger, Reason, Removal},
     schedule::{Now, Phase, Schedule},
+    trouble::Unsaved,
 };
 use crate::{
     clock,

@@ -51,6 +51,7 @@ mod status;
 mod stored;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod visit;
 
 use self::inner::Inner;
@@ -58,7 +59,8 @@ pub use self::{
     builder::Builder,
     events::{Events, Issued},
     handle::TokenCell,
-    ledger::{Counts, Reason},
+    ledger::Reason,
     status::{State, Status},
+    trouble::Counts,
 };
 pub(crate) use self::{handle::Claim, handle::Waiter};

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    ledger::Unsaved,
+    trouble::Unsaved,
     visit::{Pending, Visit, bounded},
 };
 

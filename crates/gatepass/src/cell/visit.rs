@@ -9,11 +9,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{
-    Inner,
-    attempt::Lost,
-    ledger::{Removal, Unsaved},
-};
+use super::{Inner, attempt::Lost, ledger::Removal, trouble::Unsaved};
 use crate::{
     clock,
     error::Error,

@@ -60,10 +60,10 @@ async fn a_late_answer_that_is_first_is_stored_and_the_one_that_took_over_adopts
     pass(secs(1)).await;
     server.takes(secs(9));
     let both = fast.get().await;
-    stalled.await.unwrap().unwrap();
+    let late = stalled.await.unwrap().unwrap();
     slow.settled().await;
     fast.settled().await;
-    both.unwrap();
+    assert_eq!((both.unwrap().expose(), server.requests()), (late.expose(), 1), "nothing was presented twice");
     let stored = kept(&store).await.unwrap();
     pass(HOUR).await;
     for cell in [&slow, &fast] {

@@ -61,6 +61,11 @@ impl ClientAuth {
         &self.id
     }
 
+    /// Whether its proof brings the identifier along as a parameter.
+    pub(crate) fn names_itself(&self) -> bool {
+        matches!(self.method, Method::Post { .. } | Method::None)
+    }
+
     fn secret(&self) -> Option<&Secret> {
         match &self.method {
             Method::Basic { secret, .. } | Method::Post { secret } => Some(secret),

@@ -37,6 +37,7 @@ struct Inner {
     retry_after: Option<Duration>,
     doubts_grant: bool,
     in_doubt: bool,
+    denied: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -44,6 +45,12 @@ impl Error {
     /// The grant is dead (F1): a person, or whoever issued it, has to sign in again.
     pub fn reauth_required(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::ReauthRequired, message)
+    }
+
+    /// Somebody who was asked to sign in said no, or may not: that is an answer and no failure. Somebody has to sign in
+    /// all the same before there is a token, so it counts as reauthentication required, too.
+    pub fn denied(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::ReauthRequired, message).change(|inner| inner.denied = true)
     }
 
     /// A setting is wrong, here or at the authorization server (F2): waiting does not help, changing it does.
@@ -100,6 +107,11 @@ impl Error {
         self.0.kind == Kind::ReauthRequired
     }
 
+    /// Whether a person said no to a sign-in, or the server did for them (`access_denied`).
+    pub fn is_denied(&self) -> bool {
+        self.0.denied
+    }
+
     /// Whether a setting is wrong; the message names it.
     pub fn is_misconfigured(&self) -> bool {
         self.0.kind == Kind::Misconfigured
@@ -128,6 +140,7 @@ impl Error {
             retry_after: None,
             doubts_grant: false,
             in_doubt: false,
+            denied: false,
             source: None,
         }))
     }

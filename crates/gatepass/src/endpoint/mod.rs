@@ -26,16 +26,26 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A [`Client`] is the same without a grant. It runs what happens once: [`authorize`](Client::authorize) and
+//! [`exchange`](Client::exchange) for a sign-in, [`authorize_device`](Client::authorize_device) and
+//! [`poll`](Client::poll) where there is no browser, [`revoke`](Client::revoke) to sign out. [`TokenEndpoint::of`] makes
+//! a source of it.
+//!
 //! The transport is its own: give it a bare client, never the stack that carries the layer (X4). Redirects are not
 //! followed, here, and must not be by the transport: it would send the client's secret along.
 //!
 //! Where a transport fails, the exchange failed for a transient reason; unless its error is a
 //! [`gatepass::Error`](crate::Error), which is then the exchange's.
 
+mod authorize;
 mod body;
+mod client;
+mod device;
 mod exchange;
+mod revoke;
+mod service;
 #[cfg(test)]
 mod tests;
 mod transport;
 
-pub use self::{body::Body, exchange::TokenEndpoint};
+pub use self::{body::Body, client::Client, exchange::TokenEndpoint, service::HttpService};

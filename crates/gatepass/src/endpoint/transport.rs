@@ -1,17 +1,16 @@
 //! One call to an authorization server: bounded in time and size, whatever it answers (X4).
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tower::ServiceExt;
-use tower_service::Service;
 
-use super::Body;
+use super::{Body, HttpService};
 use crate::error::{BoxError, Error};
 
 pub(super) struct Transport<S> {
@@ -35,21 +34,28 @@ pub(super) struct Received {
     pub(super) body: Bytes,
 }
 
+impl<S: Clone> Clone for Transport<S> {
+    fn clone(&self) -> Self {
+        Self { service: Mutex::new(self.lock().clone()), timeout: self.timeout, max_answer: self.max_answer }
+    }
+}
+
 impl<S> Transport<S> {
+    fn lock(&self) -> MutexGuard<'_, S> {
+        self.service.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn new(service: S) -> Self {
         Self { service: Mutex::new(service), timeout: Duration::from_secs(10), max_answer: 1024 * 1024 }
     }
 
     /// # Errors
     /// Transient: no answer, one that is too large, or none in time. An [`Error`] of the transport stays what it is.
-    pub(super) async fn call<B>(&self, request: Request<Body>, what: &str) -> Result<Received, Failed>
+    pub(super) async fn call(&self, request: Request<Body>, what: &str) -> Result<Received, Failed>
     where
-        S: Service<Request<Body>, Response = Response<B>> + Clone,
-        S::Error: Into<BoxError>,
-        B: http_body::Body,
-        B::Error: Into<BoxError>,
+        S: HttpService,
     {
-        let service = self.service.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let service = self.lock().clone();
         let answer = async {
             let response = service.oneshot(request).await.map_err(Into::into)?;
             let (parts, body) = response.into_parts();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -22,7 +22,11 @@ pub(crate) struct Answer<'a> {
 
 /// What was asked, as far as it decides what the answer means.
 pub(crate) struct Asked<'a> {
+    /// What was asked: "token endpoint".
+    pub(crate) whom: &'a str,
     pub(crate) spends_refresh_token: bool,
+    /// What `invalid_grant` means.
+    pub(crate) refused: &'a (dyn Fn(&str) -> Error + Sync),
     /// What was sent and must not be repeated in an error, in every spelling it was sent in.
     pub(crate) secrets: &'a [Secret],
 }
@@ -34,26 +38,23 @@ impl Answer<'_> {
         let json = serde_json::from_slice(self.body).ok();
         let object = json.as_ref().and_then(Value::as_object);
         match object {
-            Some(object) if self.status.is_success() && !object.contains_key("error") => self.token_set(object),
+            Some(object) if self.status.is_success() && !object.contains_key("error") => token_set(object),
             _ => Err(self.error(object, asked)),
         }
     }
 
-    fn token_set(&self, object: &Map<String, Value>) -> Result<TokenSet, Error> {
-        let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-        let Some(access_token) = text("access_token") else {
-            return Err(Error::transient("the token endpoint answered without an access_token"));
-        };
-        let mut set = TokenSet::new(access_token);
-        set.token_type = text("token_type").map(Into::into);
-        set.refresh_token = text("refresh_token").map(Secret::from);
-        set.id_token = text("id_token").map(Secret::from);
-        set.scope = object.get("scope").and_then(scope).map(Into::into);
-        set.refresh_in = object.get("refresh_in").and_then(seconds);
-        Ok(match object.get("expires_in").and_then(seconds) {
-            Some(lifetime) => set.expires_in(lifetime),
-            None => set,
-        })
+    /// The same for an answer that is no token set: its members.
+    pub(crate) fn read_object(&self, asked: &Asked<'_>) -> Result<Map<String, Value>, Error> {
+        match serde_json::from_slice(self.body) {
+            Ok(Value::Object(object)) if self.status.is_success() && !object.contains_key("error") => Ok(object),
+            Ok(Value::Object(object)) => Err(self.error(Some(&object), asked)),
+            _ => Err(self.error(None, asked)),
+        }
+    }
+
+    /// The same for an answer that says nothing but that it was done.
+    pub(crate) fn read_nothing(&self, asked: &Asked<'_>) -> Result<(), Error> {
+        if self.status.is_success() { Ok(()) } else { self.read_object(asked).map(drop) }
     }
 
     fn error(&self, object: Option<&Map<String, Value>>, asked: &Asked<'_>) -> Error {
@@ -68,6 +69,11 @@ impl Answer<'_> {
         if let Some(description) = text("error_description") {
             said = format!("{said}: {description}");
         }
+        if !self.status.is_server_error()
+            && let Some(off) = self.clock_is_off()
+        {
+            said = format!("{said}; {off}");
+        }
         let error = self.classify(code.as_deref(), &said, asked);
         let error = match RetryAfter::parse(self.headers, clock::wall()) {
             Some(asked) if error.is_transient() => error.with_retry_after(asked.wait()),
@@ -79,42 +85,72 @@ impl Answer<'_> {
         }
     }
 
+    /// What a server says about signed assertions and codes often means this.
+    fn clock_is_off(&self) -> Option<String> {
+        let theirs = httpdate::parse_http_date(self.headers.get(header::DATE)?.to_str().ok()?).ok()?;
+        let ours = clock::wall();
+        let (off, direction) = match ours.duration_since(theirs) {
+            Ok(ahead) => (ahead, "ahead of"),
+            Err(behind) => (behind.duration(), "behind"),
+        };
+        let minutes = off.as_secs() / 60;
+        (minutes > 0).then(|| format!("this machine's clock is {minutes} min {direction} the server's: set it right"))
+    }
+
     fn classify(&self, code: Option<&str>, said: &str, asked: &Asked<'_>) -> Error {
-        let refreshing = asked.spends_refresh_token;
-        let refused =
-            || Error::reauth_required(format!("run the sign-in again: the refresh token was refused ({said})"));
+        let Asked { whom, spends_refresh_token: refreshing, .. } = *asked;
         let wrong = |what: &str| Error::misconfigured(format!("{what} ({said})"));
         match (self.status.as_u16(), code) {
-            (408 | 429 | 500.., _) | (_, Some("temporarily_unavailable" | "server_error" | "slow_down")) => {
-                Error::transient(format!("the token endpoint cannot answer now ({said})"))
+            (408 | 429 | 500.., _)
+            | (_, Some("temporarily_unavailable" | "server_error" | "slow_down" | "authorization_pending")) => {
+                Error::transient(format!("the {whom} cannot answer now ({said})"))
             }
-            (300..=399, _) => wrong("the token endpoint redirects: configure its final URL"),
+            (300..=399, _) => wrong(&format!("the {whom} redirects: configure its final URL")),
             (_, Some("invalid_client")) => {
-                wrong("the client was refused: check its identifier, its secret and how it authenticates")
+                wrong("the client was refused: check its identifier, its secret or key, and how it authenticates")
             }
             (_, Some("unauthorized_client" | "unsupported_grant_type")) => {
                 wrong("the client may not use this grant: allow it at the authorization server")
             }
             (_, Some("invalid_scope")) => wrong("a scope was refused: ask for scopes the client may have"),
             (_, Some("invalid_target")) => wrong("the resource or audience was refused: ask for one the server knows"),
-            (_, Some(code)) if refreshing && is_refusal(code) => refused(),
-            (_, Some("invalid_request")) if !refreshing => wrong("the token endpoint did not accept the request"),
+            (_, Some(code)) if refreshing && is_refusal(code) => (asked.refused)(said),
+            (_, Some("access_denied")) => Error::denied(format!("the sign-in was denied ({said})")),
+            (_, Some("invalid_grant" | "expired_token")) => (asked.refused)(said),
+            (_, Some("invalid_request")) if !refreshing => wrong(&format!("the {whom} did not accept the request")),
             // A refusal that does not say why; it counts as one when it repeats (F1).
             (400, _) if refreshing => Error::transient(format!(
                 "the refresh was refused, and what was said does not tell whether a new sign-in is needed ({said})"
             ))
             .doubting_the_grant(),
             (401 | 403, _) => {
-                wrong("the client was refused: check its identifier, its secret and how it authenticates")
+                wrong("the client was refused: check its identifier, its secret or key, and how it authenticates")
             }
-            (404 | 405 | 410, _) => wrong("this is no token endpoint: check its URL"),
-            (200..=299, None) => Error::transient(format!("the token endpoint did not answer with JSON ({said})")),
+            (404 | 405 | 410, _) => wrong(&format!("this is no {whom}: check its URL")),
+            (200..=299, None) => Error::transient(format!("the {whom} did not answer with JSON ({said})")),
             (_, Some(_)) if refreshing => {
                 Error::transient(format!("the refresh was refused ({said})")).doubting_the_grant()
             }
-            _ => wrong("the token endpoint did not accept the request"),
+            _ => wrong(&format!("the {whom} did not accept the request")),
         }
     }
+}
+
+fn token_set(object: &Map<String, Value>) -> Result<TokenSet, Error> {
+    let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let Some(access_token) = text("access_token") else {
+        return Err(Error::transient("the token endpoint answered without an access_token"));
+    };
+    let mut set = TokenSet::new(access_token);
+    set.token_type = text("token_type").map(Into::into);
+    set.refresh_token = text("refresh_token").map(Secret::from);
+    set.id_token = text("id_token").map(Secret::from);
+    set.scope = object.get("scope").and_then(scope).map(Into::into);
+    set.refresh_in = object.get("refresh_in").and_then(seconds);
+    Ok(match object.get("expires_in").and_then(seconds) {
+        Some(lifetime) => set.expires_in(lifetime),
+        None => set,
+    })
 }
 
 impl Asked<'_> {
@@ -146,7 +182,7 @@ fn is_refusal(code: &str) -> bool {
 }
 
 /// Seconds in any shape that servers use (C10): a number, a fraction, a text. Negative is none left.
-fn seconds(value: &Value) -> Option<Duration> {
+pub(super) fn seconds(value: &Value) -> Option<Duration> {
     let seconds = match value {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,

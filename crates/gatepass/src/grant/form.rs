@@ -10,6 +10,23 @@ pub struct Form {
     fields: Vec<(Cow<'static, str>, Secret)>,
 }
 
+/// Parameters whose values name things: a server that repeats them helps.
+const NAMING: [&str; 13] = [
+    "grant_type",
+    "client_id",
+    "scope",
+    "audience",
+    "resource",
+    "response_type",
+    "redirect_uri",
+    "code_challenge_method",
+    "prompt",
+    "client_assertion_type",
+    "subject_token_type",
+    "requested_token_type",
+    "token_type_hint",
+];
+
 impl Form {
     /// A form with its `grant_type`.
     pub fn new(grant_type: &'static str) -> Self {
@@ -26,10 +43,13 @@ impl Form {
         }
     }
 
+    pub(crate) fn keep(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        self.fields.retain(|(name, _)| is_wanted(name));
+    }
+
     /// What must not be repeated in an error: all values but those that name things.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let plain = ["grant_type", "client_id", "scope", "audience", "resource"];
-        self.fields.iter().filter(move |(name, _)| !plain.contains(&&**name)).map(|(_, value)| value)
+        self.fields.iter().filter(|(name, _)| !NAMING.contains(&&**name)).map(|(_, value)| value)
     }
 
     /// The text of the body.

@@ -12,19 +12,66 @@
 //! # Ok::<(), gatepass::Error>(())
 //! ```
 //!
-//! The implicit and the password grant are not offered: RFC 9700 (sections 2.1.2 and 2.4) tells clients not to use
-//! them.
+//! # People sign in
+//!
+//! An [`AuthorizationRequest`] sends a person's browser to the authorization server, which sends it back to the redirect
+//! URI with a code. [`Client`](crate::endpoint::Client) does what goes over the network:
+//!
+//! ```
+//! use gatepass::{Error, TokenSet, endpoint::{Client, HttpService}, grant::AuthorizationRequest};
+//!
+//! # async fn show(url: &str) {}
+//! # async fn query_of_the_callback() -> String { String::new() }
+//! async fn sign_in(client: &Client<impl HttpService>) -> Result<TokenSet, Error> {
+//!     let request = AuthorizationRequest::new("http://127.0.0.1:4180/callback").scope("openid read");
+//!     let pending = client.authorize(&request).await?;
+//!     show(pending.url()).await;
+//!     let grant = pending.answer(&query_of_the_callback().await)?;
+//!     client.exchange(&grant, None).await
+//! }
+//! ```
+//!
+//! Where there is no browser, a [`DeviceAuthorization`] gets a code that the person enters elsewhere. The crate
+//! gatepass-native does all of this for programs on somebody's machine.
+//!
+//! # What is not offered
+//!
+//! The implicit grant hands the token to the browser, by the URL, where anybody may read it, and there is no refresh
+//! token; Spotify ended it in November 2025. With the password grant the client sees the password, and there is no
+//! second factor. RFC 9700 tells clients not to use them (sections 2.1.2 and 2.4). The authorization code with PKCE takes
+//! the place of both, in a browser's script as well; a service that acts for itself uses [`ClientCredentials`] or, with
+//! a key in place of a password, a JWT.
 
 mod answer;
+mod authorization_code;
+mod authorization_request;
+mod callback;
 mod client_credentials;
+mod device_code;
 mod form;
+mod id_token;
 mod parameters;
+mod pkce;
 mod refresh_token;
+pub(crate) mod revocation;
+pub(crate) mod token_swap;
 
-pub(crate) use self::answer::{Answer, Asked};
-pub use self::{client_credentials::ClientCredentials, form::Form, refresh_token::RefreshToken};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::{error::Error, token::TokenSet};
+pub(crate) use self::{
+    answer::{Answer, Asked},
+    authorization_request::Server,
+};
+pub use self::{
+    authorization_code::AuthorizationCode,
+    authorization_request::{AuthorizationRequest, PendingAuthorization},
+    client_credentials::ClientCredentials,
+    device_code::{DeviceAuthorization, DeviceCode, Polling},
+    form::Form,
+    pkce::Pkce,
+    refresh_token::RefreshToken,
+};
+use crate::{error::Error, secret::Secret, token::TokenSet};
 
 /// A way to get a token set from a token endpoint.
 pub trait Grant: Send + Sync + 'static {
@@ -56,7 +103,24 @@ pub trait Grant: Send + Sync + 'static {
     }
 
     /// What is kept of an answer.
-    fn accept(&self, answer: TokenSet) -> TokenSet {
-        answer
+    ///
+    /// # Errors
+    /// When the answer is not one to this request.
+    fn accept(&self, answer: TokenSet) -> Result<TokenSet, Error> {
+        Ok(answer)
     }
+
+    /// What it means that the server refused what was presented (`invalid_grant`), and what to do about it. `said` is
+    /// what the server said, fit to be shown.
+    fn refused(&self, said: &str) -> Error {
+        Error::misconfigured(format!("the token endpoint refused what the request presented ({said})"))
+    }
+}
+
+/// 256 bits that nobody can guess, as a text that may go anywhere.
+fn random() -> Result<Secret, Error> {
+    let mut bytes = zeroize::Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes)
+        .map_err(|error| Error::transient(format!("the system has no random numbers: {error}")))?;
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(&*bytes)))
 }

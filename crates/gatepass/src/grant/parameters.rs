@@ -16,7 +16,30 @@ pub(super) struct Parameters {
 }
 
 /// What the grants and the client's authentication send themselves.
-const TAKEN: [&str; 6] = ["grant_type", "client_id", "client_secret", "refresh_token", "scope", "resource"];
+const TAKEN: [&str; 22] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "refresh_token",
+    "scope",
+    "resource",
+    "code",
+    "code_verifier",
+    "code_challenge",
+    "code_challenge_method",
+    "redirect_uri",
+    "response_type",
+    "request_uri",
+    "state",
+    "nonce",
+    "device_code",
+    "assertion",
+    "subject_token",
+    "subject_token_type",
+    "actor_token",
+];
 
 impl Parameters {
     pub(super) fn add_scope(&mut self, scope: &str) {
@@ -44,8 +67,26 @@ impl Parameters {
         (!self.scopes.is_empty()).then(|| self.scopes.join(" "))
     }
 
+    /// Whether this scope is asked for.
+    pub(super) fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|known| known == scope)
+    }
+
+    /// The one resource that is asked for, if it is one.
+    pub(super) fn only_resource(&self) -> Option<&str> {
+        match &*self.resources {
+            [resource] => Some(resource),
+            _ => None,
+        }
+    }
+
     pub(super) fn fill(&self, form: &mut Form) {
-        form.push("scope", self.scope().unwrap_or_default());
+        self.fill_separated(form, ' ');
+    }
+
+    /// The same for a server that has its own idea of what stands between two scopes.
+    pub(super) fn fill_separated(&self, form: &mut Form, separator: char) {
+        form.push("scope", self.scopes.join(separator.encode_utf8(&mut [0; 4])));
         for audience in &self.audiences {
             form.push("audience", audience.as_str());
         }

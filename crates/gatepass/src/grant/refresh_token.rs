@@ -59,8 +59,12 @@ impl Grant for RefreshToken {
         self.parameters.check()
     }
 
-    fn accept(&self, mut answer: TokenSet) -> TokenSet {
+    fn accept(&self, mut answer: TokenSet) -> Result<TokenSet, Error> {
         answer.scope = answer.scope.or_else(|| self.parameters.scope().map(Into::into));
-        answer
+        Ok(answer)
+    }
+
+    fn refused(&self, said: &str) -> Error {
+        Error::reauth_required(format!("run the sign-in again: the refresh token was refused ({said})"))
     }
 }

@@ -1,13 +1,25 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::token::Expiry;
+use crate::{
+    grant::{ClientCredentials, Grant, RefreshToken},
+    token::Expiry,
+};
 
 fn read(status: u16, body: &str, refreshing: bool) -> Result<TokenSet, Error> {
     let secrets = [Secret::new("cl1ent-s3cret"), Secret::new("r3fresh-t0ken")];
-    let asked = Asked { spends_refresh_token: refreshing, secrets: &secrets };
+    let asked = Asked { secrets: &secrets, ..asked(refreshing) };
     let status = StatusCode::from_u16(status).unwrap();
     Answer { status, headers: &HeaderMap::new(), body: body.as_bytes() }.read(&asked)
+}
+
+fn asked(refreshing: bool) -> Asked<'static> {
+    let refused: &(dyn Fn(&str) -> Error + Sync) = if refreshing {
+        &|said| RefreshToken::new().refused(said)
+    } else {
+        &|said| ClientCredentials::new().refused(said)
+    };
+    Asked { whom: "token endpoint", spends_refresh_token: refreshing, refused, secrets: &[] }
 }
 
 fn expires_in(written: &str) -> Expiry {
@@ -122,7 +134,7 @@ fn rfc6749_13_unknown_members_are_ignored_and_long_tokens_taken() {
 proptest! {
     #[test]
     fn reading_never_panics(status in 100u16..=599, body: Vec<u8>, refreshing: bool) {
-        let asked = Asked { spends_refresh_token: refreshing, secrets: &[] };
+        let asked = asked(refreshing);
         let status = StatusCode::from_u16(status).unwrap();
         let _ = Answer { status, headers: &HeaderMap::new(), body: &body }.read(&asked);
     }

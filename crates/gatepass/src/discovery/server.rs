@@ -1,21 +1,8 @@
-//! Where an authorization server is: told, or found by its metadata (RFC 8414, OpenID Connect Discovery).
-//!
-//! ```
-//! use gatepass::AuthorizationServer;
-//!
-//! let told = AuthorizationServer::token_endpoint("https://auth.example.com/oauth/token");
-//! let found = AuthorizationServer::issuer("https://auth.example.com/tenant");
-//! # let _ = (told, found);
-//! ```
-//!
-//! Metadata is fetched inside the first exchange, and again after one that failed because of a setting or got no
-//! answer. Its `issuer` has to be the one that was asked for, to the letter (RFC 8414 section 3.3).
-
 use std::fmt;
 
 use http::Uri;
-use serde::Deserialize;
 
+use super::Metadata;
 use crate::{error::Error, origins::is_loopback, store::fingerprint};
 
 /// An authorization server. See the [module docs](crate::discovery).
@@ -23,6 +10,11 @@ use crate::{error::Error, origins::is_loopback, store::fingerprint};
 #[must_use]
 pub struct AuthorizationServer {
     location: Location,
+    /// Endpoints whose URLs were told.
+    told: Metadata,
+    /// Who gets the code, where that is a server of the program's own (token swap).
+    swap: Option<String>,
+    scope_separator: char,
     plain_http: bool,
     named: Option<String>,
     accepted_issuer: Option<String>,
@@ -32,13 +24,6 @@ pub struct AuthorizationServer {
 enum Location {
     TokenEndpoint(String),
     Issuer(String),
-}
-
-/// What a server says of itself.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub(crate) struct Metadata {
-    pub(crate) issuer: String,
-    pub(crate) token_endpoint: Option<String>,
 }
 
 impl AuthorizationServer {
@@ -52,8 +37,54 @@ impl AuthorizationServer {
         Self::at(Location::Issuer(issuer.into()))
     }
 
+    /// By two URLs of a server of yours that keeps the client's secret: token swap, as Spotify's mobile SDKs do it. A
+    /// code is posted to the first, a refresh token to the second, and no client authentication to either. Where people
+    /// sign in is told by [`authorization_endpoint`](Self::authorization_endpoint).
+    pub fn token_swap(swap: impl Into<String>, refresh: impl Into<String>) -> Self {
+        Self { swap: Some(swap.into()), ..Self::token_endpoint(refresh) }
+    }
+
     fn at(location: Location) -> Self {
-        Self { location, plain_http: false, named: None, accepted_issuer: None }
+        Self {
+            location,
+            told: Metadata::default(),
+            swap: None,
+            scope_separator: ' ',
+            plain_http: false,
+            named: None,
+            accepted_issuer: None,
+        }
+    }
+
+    /// Where a person's browser is sent to sign in. Where metadata names one too, this one is used; so it is for the
+    /// others below.
+    pub fn authorization_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.told.authorization_endpoint = Some(url.into());
+        self
+    }
+
+    /// Where a device without a browser asks for a code (RFC 8628).
+    pub fn device_authorization_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.told.device_authorization_endpoint = Some(url.into());
+        self
+    }
+
+    /// Where an authorization request may be left beforehand (RFC 9126).
+    pub fn pushed_authorization_request_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.told.pushed_authorization_request_endpoint = Some(url.into());
+        self
+    }
+
+    /// Where tokens are ended (RFC 7009).
+    pub fn revocation_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.told.revocation_endpoint = Some(url.into());
+        self
+    }
+
+    /// What stands between two scopes, for a server that does not want the space of RFC 6749 section 3.3.
+    pub fn scope_separator(mut self, separator: char) -> Self {
+        self.scope_separator = separator;
+        self
     }
 
     /// Says which issuer a token endpoint told by its URL belongs to: token sets are kept under its name, and a
@@ -77,12 +108,24 @@ impl AuthorizationServer {
         self
     }
 
-    /// The issuer and the URL of the token endpoint, where it was told.
-    pub(crate) fn told(&self) -> Option<(Option<&str>, &str)> {
+    /// What is known without asking: all there is to know, unless metadata has to be read first.
+    pub(crate) fn known(&self) -> Option<Metadata> {
         match &self.location {
-            Location::TokenEndpoint(url) => Some((self.named.as_deref(), url)),
+            Location::TokenEndpoint(url) => {
+                let (issuer, token_endpoint) = (self.named.clone(), Some(url.clone()));
+                Some(Metadata { issuer, token_endpoint, ..self.told.clone() })
+            }
             Location::Issuer(_) => None,
         }
+    }
+
+    /// Who gets a code, if that is a token swap.
+    pub(crate) fn swap(&self) -> Option<&str> {
+        self.swap.as_deref()
+    }
+
+    pub(crate) fn separator(&self) -> char {
+        self.scope_separator
     }
 
     /// What tells it from others: the issuer, or the URL where no issuer is known. It is shown: of a URL with a query,
@@ -105,18 +148,21 @@ impl AuthorizationServer {
     }
 
     /// # Errors
-    /// Misconfigured, when the URL is none or not safe (6749-23, 8414-1).
+    /// Misconfigured, when a URL is none or not safe (6749-23, 8414-1).
     pub(crate) fn check(&self) -> Result<(), Error> {
         match &self.location {
-            Location::TokenEndpoint(url) => self.safe("token endpoint", url).map(drop),
+            Location::TokenEndpoint(url) if self.swap.is_some() => drop(self.safe("token swap's refresh URL", url)?),
+            Location::TokenEndpoint(url) => drop(self.safe("token endpoint", url)?),
             Location::Issuer(issuer) => {
-                let uri = self.safe("issuer", issuer)?;
-                if uri.query().is_some() {
+                if self.safe("issuer", issuer)?.query().is_some() {
                     return Err(Error::misconfigured("the issuer has a query: an issuer has none"));
                 }
-                Ok(())
             }
         }
+        if let Some(swap) = &self.swap {
+            self.safe("token swap's URL", swap)?;
+        }
+        self.told.urls().try_for_each(|(what, url)| self.safe(what, url).map(drop))
     }
 
     /// The places where metadata may be, in the order to ask (RFC 8414 sections 3.1 and 5).
@@ -141,31 +187,32 @@ impl AuthorizationServer {
     /// Reads metadata. `None` when this is none: the next place is asked then.
     ///
     /// # Errors
-    /// Misconfigured, when it is another issuer's or names no safe token endpoint.
-    pub(crate) fn read(&self, body: &[u8]) -> Option<Result<(String, String), Error>> {
-        let metadata: Metadata = serde_json::from_slice(body).ok()?;
-        Some(self.accept(metadata))
+    /// Misconfigured, when it is another issuer's or names no safe token endpoint. Other URLs are looked at when they
+    /// are used.
+    pub(crate) fn read(&self, body: &[u8]) -> Option<Result<Metadata, Error>> {
+        Metadata::parse(body).map(|metadata| self.accept(metadata))
     }
 
-    fn accept(&self, metadata: Metadata) -> Result<(String, String), Error> {
-        let asked = match &self.location {
-            Location::Issuer(issuer) | Location::TokenEndpoint(issuer) => issuer,
-        };
-        let named = metadata.issuer;
-        if named != *asked && self.accepted_issuer.as_ref() != Some(&named) {
+    fn accept(&self, metadata: Metadata) -> Result<Metadata, Error> {
+        let (Location::Issuer(asked) | Location::TokenEndpoint(asked)) = &self.location;
+        let named = metadata.issuer.as_deref().unwrap_or_default();
+        if named != *asked && self.accepted_issuer.as_deref() != Some(named) {
             let named: String = named.chars().filter(|c| !c.is_control()).take(200).collect();
             return Err(Error::misconfigured(format!(
                 "the metadata of issuer `{asked}` names `{named}`: configure the issuer exactly as the server writes it"
             )));
         }
-        let Some(token_endpoint) = metadata.token_endpoint else {
+        let metadata = metadata.overridden_by(&self.told);
+        let Some(token_endpoint) = &metadata.token_endpoint else {
             return Err(Error::misconfigured(format!("the metadata of issuer `{asked}` names no token endpoint")));
         };
-        self.safe("token endpoint", &token_endpoint)?;
-        Ok((named, token_endpoint))
+        self.safe("token endpoint", token_endpoint)?;
+        Ok(metadata)
     }
 
-    fn safe(&self, what: &str, url: &str) -> Result<Uri, Error> {
+    /// # Errors
+    /// Misconfigured, when it is no URL that may be called.
+    pub(crate) fn safe(&self, what: &str, url: &str) -> Result<Uri, Error> {
         let shown = shown(url);
         let example = if what == "issuer" { "https://auth.example.com" } else { "https://auth.example.com/token" };
         let wrong = |why: &str| Error::misconfigured(format!("the {what} `{shown}` cannot be used: {why}"));
@@ -215,7 +262,7 @@ mod tests {
 
     const ISSUER: &str = "https://auth.example.com/tenant";
 
-    fn read(server: &AuthorizationServer, issuer: &str, token_endpoint: &str) -> Result<(String, String), Error> {
+    fn read(server: &AuthorizationServer, issuer: &str, token_endpoint: &str) -> Result<Metadata, Error> {
         server.read(format!(r#"{{"issuer":"{issuer}","token_endpoint":"{token_endpoint}","x":1}}"#).as_bytes()).unwrap()
     }
 

@@ -2,6 +2,7 @@
 
 mod discovery;
 mod limits;
+mod sign_in;
 
 use std::{
     future::{pending, ready},

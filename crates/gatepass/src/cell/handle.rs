@@ -123,6 +123,25 @@ impl TokenCell {
         }
     }
 
+    /// The newest set, refresh token and all: the store's, where there is one. Nothing is exchanged, so its access token
+    /// may have ended. For who owns the credential: to revoke it, to show whose it is, to go on elsewhere.
+    ///
+    /// # Errors
+    /// Of the store; misconfigured, when the set in it is another server's or another client's (X6).
+    ///
+    /// # Panics
+    /// As for [`put`](Self::put).
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn token_set(&self) -> Result<Option<TokenSet>, Error> {
+        if let Some(store) = &self.0.settings.store {
+            return self.0.on_runtime(visit::newest(&self.0, &**store)).await;
+        }
+        let set = self.0.lock().set.clone();
+        Ok(set.map(|set| (*set).clone()).or_else(|| self.0.start_from(self.0.settings.clock.wall())))
+    }
+
     /// Forgets the set: a sign-out. It is gone here at once and from the store when this returns, and nothing that is
     /// under way brings it back, on this instance or another. Others that hold its access token use it until their
     /// next exchange, at the latest until it ends: revoke it to end it everywhere at once. [`put`](Self::put) begins

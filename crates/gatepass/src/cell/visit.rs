@@ -263,6 +263,24 @@ pub(super) async fn put(inner: &Arc<Inner>, store: &dyn ErasedStore, set: &Token
     Err(Error::transient(format!("`{}` is changed all the time in the token store; put it again", visit.key)))
 }
 
+/// The newest set, wherever it is.
+///
+/// # Errors
+/// Of the store; or misconfigured, when what it has is another's (X6).
+pub(super) async fn newest(inner: &Arc<Inner>, store: &dyn ErasedStore) -> Result<Option<TokenSet>, Error> {
+    if let Some(unsaved) = &inner.lock().trouble().unsaved {
+        return Ok(Some((*unsaved.set).clone()));
+    }
+    let visit = Visit::new(inner, store, None);
+    let found = visit.load().await.map_err(|lost| lost.error)?;
+    let Some(record) = found.record.filter(|record| !record.is_empty()) else {
+        return Ok(if found.removed { None } else { inner.start_from(visit.now()) });
+    };
+    let set = record.set(&visit.variant);
+    visit.accepts(&set).map_err(|lost| lost.error)?;
+    Ok(Some(set))
+}
+
 /// Removes what is kept, and leaves a tombstone.
 ///
 /// # Errors

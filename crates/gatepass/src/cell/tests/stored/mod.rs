@@ -4,6 +4,7 @@
 mod adopting;
 mod doubt;
 mod failing;
+mod newest;
 mod removing;
 mod runtimes;
 mod schedules;

@@ -4,7 +4,7 @@ use http::Uri;
 use subtle::ConstantTimeEq;
 
 use super::{
-    AuthorizationCode, Form, Pkce,
+    AuthorizationCode, DeviceAuthorization, Form, Pkce, RefreshToken,
     callback::Callback,
     parameters::{Parameters, parameter_setters},
     random,
@@ -29,6 +29,12 @@ impl AuthorizationRequest {
     /// servers compare it to the letter (section 3.1.2).
     pub fn new(redirect_uri: impl Into<String>) -> Self {
         Self { redirect_uri: redirect_uri.into(), parameters: Parameters::default(), pushed: false, pkce: None }
+    }
+
+    /// The same request, answered elsewhere: at a port that is known only now.
+    pub fn redirect_uri(mut self, redirect_uri: impl Into<String>) -> Self {
+        self.redirect_uri = redirect_uri.into();
+        self
     }
 
     parameter_setters!();
@@ -126,6 +132,24 @@ impl AuthorizationRequest {
             resource: self.parameters.only_resource().map(str::to_owned),
         };
         Ok((form, pending))
+    }
+}
+
+/// What refreshes the tokens that such a request brought, for the same resource.
+impl From<&AuthorizationRequest> for RefreshToken {
+    fn from(request: &AuthorizationRequest) -> Self {
+        match request.parameters.only_resource() {
+            Some(resource) => Self::new().resource(resource),
+            None => Self::new(),
+        }
+    }
+}
+
+/// Asks for the same on a machine without a browser: the same scopes, audiences and resources. Other parameters are
+/// about the browser.
+impl From<&AuthorizationRequest> for DeviceAuthorization {
+    fn from(request: &AuthorizationRequest) -> Self {
+        Self::with(request.parameters.without_others())
     }
 }
 

@@ -26,6 +26,10 @@ impl DeviceAuthorization {
 
     parameter_setters!();
 
+    pub(super) fn with(parameters: Parameters) -> Self {
+        Self { parameters }
+    }
+
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.parameters.check()
     }

@@ -72,6 +72,11 @@ impl Parameters {
         self.scopes.iter().any(|known| known == scope)
     }
 
+    /// Scopes, audiences and resources.
+    pub(super) fn without_others(&self) -> Self {
+        Self { others: Vec::new(), ..self.clone() }
+    }
+
     /// The one resource that is asked for, if it is one.
     pub(super) fn only_resource(&self) -> Option<&str> {
         match &*self.resources {

@@ -188,6 +188,17 @@ fn scopes_are_separated_as_the_server_wants_them() {
 }
 
 #[test]
+fn what_refreshes_and_what_asks_without_a_browser_is_about_the_same() {
+    let request = AuthorizationRequest::new(REDIRECT).scope("read").resource("urn:api").prompt("consent");
+    let refresh = RefreshToken::from(&request);
+    let had = crate::TokenSet::from_refresh_token("r");
+    let form = crate::grant::Grant::form(&refresh, Some(&had)).unwrap();
+    assert_eq!(form.encode().expose(), "grant_type=refresh_token&refresh_token=r&resource=urn%3Aapi");
+    let device = DeviceAuthorization::from(&request);
+    assert_eq!(device.form(' ').encode().expose(), "scope=read&resource=urn%3Aapi");
+}
+
+#[test]
 fn a_token_swap_gets_no_challenge_unless_told() {
     let metadata = metadata();
     let with = |request: AuthorizationRequest| {

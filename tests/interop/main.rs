@@ -1,8 +1,10 @@
 //! Against a real authorization server, `oidc-provider` from npm: see README.md beside this file. `scripts/interop`
 //! runs them.
 
+mod browser;
 mod fleet;
 mod provider;
+mod sign_in;
 
 use std::{future::Future, time::Duration};
 

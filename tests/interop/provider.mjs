@@ -2,22 +2,51 @@
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { Provider, errors } from 'oidc-provider';
+import { JWT_BEARER, TOKEN_EXCHANGE, jwtBearer, tokenExchange } from './grants.mjs';
 import { answer } from './rules.mjs';
 
 export const SCOPES = 'openid offline_access api:read api:write';
 const API_SCOPES = 'api:read api:write';
 
+/** Key pairs for a client that signs: the private halves as PEM by algorithm, the public ones as a JWK set. */
+export function signingKeys() {
+  const pairs = {
+    RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+    EdDSA: generateKeyPairSync('ed25519'),
+  };
+  const privateKeys = {};
+  const keys = [];
+  for (const [alg, pair] of Object.entries(pairs)) {
+    privateKeys[alg] = pair.privateKey.export({ format: 'pem', type: 'pkcs8' });
+    keys.push({ ...pair.publicKey.export({ format: 'jwk' }), kid: alg, alg, use: 'sig' });
+  }
+  return { privateKeys, jwks: { keys } };
+}
+
 /**
  * Clients by what they are for. The secrets are no secrets: this server serves one test run on loopback.
  * `nasty` has in its id and its secret everything that has to be form-urlencoded inside Basic (RFC 6749 2.3.1).
  */
-export function clients(api) {
-  const machine = { grant_types: ['client_credentials'], redirect_uris: [], response_types: [], scope: API_SCOPES };
+export function clients(api, jwks) {
+  const machine = {
+    grant_types: ['client_credentials', TOKEN_EXCHANGE, JWT_BEARER],
+    redirect_uris: [],
+    response_types: [],
+    scope: API_SCOPES,
+  };
   const person = {
     grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
     response_types: ['code'],
     scope: SCOPES,
   };
+  // Any port matches, which is what makes them native.
+  const native = {
+    ...person,
+    application_type: 'native',
+    redirect_uris: ['http://127.0.0.1/callback', 'http://[::1]/callback', 'http://localhost/callback'],
+  };
+  const both = { ...native, grant_types: [...native.grant_types, ...machine.grant_types] };
   return {
     machine: {
       ...machine,
@@ -45,11 +74,27 @@ export function clients(api) {
       token_endpoint_auth_method: 'client_secret_basic',
     },
     native: {
-      ...person,
+      ...native,
       client_id: 'native',
-      application_type: 'native',
-      redirect_uris: ['http://127.0.0.1/callback'], // any port matches
       token_endpoint_auth_method: 'none',
+    },
+    pushed: {
+      ...native,
+      client_id: 'pushed',
+      token_endpoint_auth_method: 'none',
+      require_pushed_authorization_requests: true,
+    },
+    signed: {
+      ...both,
+      client_id: 'signed',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks,
+    },
+    hmac: {
+      ...both,
+      client_id: 'hmac',
+      client_secret: 'hmac-secret-of-more-than-32-bytes-for-HS256',
+      token_endpoint_auth_method: 'client_secret_jwt',
     },
   };
 }
@@ -91,6 +136,8 @@ export function authorizationServer(issuer, { config, state, registered }) {
       Session: 3600,
     },
   });
+  provider.registerGrantType(TOKEN_EXCHANGE, tokenExchange(getResourceServerInfo), tokenExchange.parameters);
+  provider.registerGrantType(JWT_BEARER, jwtBearer, jwtBearer.parameters);
   provider.on('server_error', (ctx, error) => console.error(error));
   provider.use(tokenEndpoint(state));
   return provider;
@@ -164,7 +211,7 @@ function record(count, ctx) {
   const ok = ctx.status === 200;
   count[ok ? 'ok' : 'error'] += 1;
   const params = ctx.oidc?.params ?? {};
-  const proof = ctx.headers.authorization ? 'basic' : params.client_secret ? 'post' : 'none';
+  const proof = proofOf(ctx, params);
   count.client_auth[proof] = (count.client_auth[proof] ?? 0) + 1;
   const grant = params.grant_type ?? 'unknown';
   count.grants[grant] ??= { ok: 0, error: 0 };
@@ -173,6 +220,12 @@ function record(count, ctx) {
     const code = ctx.body?.error ?? String(ctx.status);
     count.errors[code] = (count.errors[code] ?? 0) + 1;
   }
+}
+
+function proofOf(ctx, params) {
+  if (ctx.headers.authorization) return 'basic';
+  if (params.client_assertion) return 'jwt';
+  return params.client_secret ? 'post' : 'none';
 }
 
 function hangUp(ctx) {

@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { Store } from './adapter.mjs';
 import { api } from './api.mjs';
 import { control, zero } from './control.mjs';
-import { authorizationServer, clients } from './provider.mjs';
+import { authorizationServer, clients, signingKeys } from './provider.mjs';
 import { Rules } from './rules.mjs';
 
 for (const signal of ['SIGTERM', 'SIGINT']) process.on(signal, () => process.exit(0));
@@ -24,7 +24,8 @@ const authorization = await listen(number('INTEROP_PORT', 0));
 const resource = await listen(number('INTEROP_API_PORT', 0));
 const other = await listen(number('INTEROP_OTHER_PORT', 0));
 
-const registered = clients(resource.origin);
+const { privateKeys, jwks } = signingKeys();
+const registered = clients(resource.origin, jwks);
 const state = {
   store: new Store(),
   counters: zero(),
@@ -47,7 +48,7 @@ process.stdout.write(`${JSON.stringify({
   api: resource.origin,
   other_origin: other.origin,
   access_token_ttl: config.accessTokenTtl,
-  clients: registered,
+  clients: { ...registered, signed: { ...registered.signed, private_keys: privateKeys } },
 })}\n`);
 
 function listen(port) {

@@ -45,7 +45,11 @@ impl<S: HttpService> Client<S> {
     }
 
     /// Leaves the request at the server; what comes back is good for one time (RFC 9126 section 2).
-    async fn push(&self, url: &str, form: Form) -> Result<String, Error> {
+    async fn push(&self, url: &str, mut form: Form) -> Result<String, Error> {
+        // The request names the client, and its proof may once more.
+        if self.auth.names_itself() {
+            form.keep(|name| name != "client_id");
+        }
         let whom = "pushed authorization request endpoint";
         let refused = |said: &str| Error::misconfigured(format!("the {whom} did not accept the request ({said})"));
         let to = To { whom, url, spends_refresh_token: false, refused: &refused };

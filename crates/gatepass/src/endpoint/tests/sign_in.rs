@@ -108,6 +108,20 @@ async fn rfc9126_1_to_4_a_request_is_left_at_the_server_when_it_requires_that() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn rfc6749_5_a_pushed_request_names_the_client_once_however_it_proves_itself() {
+    for auth in [client(), ClientAuth::post("my-client", "cl1ent-s3cret"), ClientAuth::none("my-client")] {
+        let server = signing_in("", |_| answer(201, r#"{"request_uri":"urn:example:x","expires_in":90}"#));
+        let client = Client::new(server.transport(), found(), auth.clone()).unwrap();
+        client.authorize(&AuthorizationRequest::new(REDIRECT).pushed()).await.unwrap();
+        let body = server.seen().pop().unwrap().body;
+        assert_eq!(body.matches("client_id=my-client").count(), 1, "{auth:?}: {body}");
+        client.authorize_device(&DeviceAuthorization::new()).await.unwrap_err();
+        let body = server.seen().pop().unwrap().body;
+        assert_eq!(body.matches("client_id=my-client").count(), 1, "{auth:?}: {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn rfc9126_4_and_5_a_push_that_fails_is_an_error_and_not_a_plain_request() {
     for (status, body, is_transient) in [
         (400, r#"{"error":"invalid_request","error_description":"no such redirect_uri"}"#, false),

@@ -154,6 +154,7 @@ impl From<&AuthorizationRequest> for DeviceAuthorization {
 }
 
 /// What a request has to know of the server it is made to.
+#[derive(Clone, Copy)]
 pub(crate) struct Server<'a> {
     pub(crate) metadata: &'a Metadata,
     pub(crate) separator: char,

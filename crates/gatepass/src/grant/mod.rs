@@ -122,5 +122,5 @@ fn random() -> Result<Secret, Error> {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(&mut *bytes)
         .map_err(|error| Error::transient(format!("the system has no random numbers: {error}")))?;
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(*bytes)))
 }

@@ -5,7 +5,8 @@
 //! from a wrong clock, is found out in production. Here both servers do such things when told to, and keep a journal
 //! of what arrived.
 //!
-//! - [`AuthorizationServer`] issues tokens: lifetime, rotation with reuse detection, revocation, discovery documents.
+//! - [`AuthorizationServer`] issues tokens: lifetime, rotation with reuse detection, revocation, discovery documents;
+//!   people sign in with a browser or on a device, or the test decides in their place.
 //! - [`Api`] accepts them, and echoes what arrived.
 //! - [`Failure`] is what either of them answers instead, n times or until told otherwise; [`Challenge`] and
 //!   [`RetryAfter`] are the headers that go with it.
@@ -85,6 +86,77 @@
 //! }
 //! ```
 //!
+//! # Signing in
+//!
+//! Here the user's program is a tool for a terminal. It starts the sign-in of a device, shows a code, and asks again and
+//! again until somebody has decided. The test is that somebody:
+//!
+//! ```
+//! use gatepass_testkit::AuthorizationServer;
+//! # use http::Request;
+//! # use http_body_util::{BodyExt, Full};
+//! # use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
+//! # use serde_json::Value;
+//! # struct Tool(Client<HttpConnector, Full<bytes::Bytes>>, AuthorizationServer);
+//! # impl Tool {
+//! #     async fn post(&self, url: String, form: &str) -> Value {
+//! #         let request = Request::post(url)
+//! #             .header("content-type", "application/x-www-form-urlencoded")
+//! #             .body(Full::from(form.to_owned())).unwrap();
+//! #         let body = self.0.request(request).await.unwrap().into_body();
+//! #         serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap()
+//! #     }
+//! #     async fn sign_in(&self, shows: impl Fn(&str)) -> Result<String, String> {
+//! #         let device = self.post(self.1.device_authorization_url(), "client_id=tool").await;
+//! #         let code = device["device_code"].as_str().unwrap();
+//! #         let grant = "urn:ietf:params:oauth:grant-type:device_code";
+//! #         let form = format!("grant_type={grant}&device_code={code}&client_id=tool");
+//! #         shows(device["user_code"].as_str().unwrap());
+//! #         loop {
+//! #             let answer = self.post(self.1.token_url(), &form).await;
+//! #             match answer["error"].as_str() {
+//! #                 None => return Ok(answer["access_token"].as_str().unwrap().to_owned()),
+//! #                 Some("authorization_pending" | "slow_down") => {}
+//! #                 Some(error) => return Err(error.to_owned()),
+//! #             }
+//! #         }
+//! #     }
+//! # }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let server = AuthorizationServer::start().await;
+//! server.add_public_client("tool").slow_down(1).pending(2);
+//! # let tool = Tool(Client::builder(TokioExecutor::new()).build_http(), server.clone());
+//!
+//! let token = tool.sign_in(|user_code| assert!(server.approve(user_code))).await;
+//! assert!(server.is_active(&token.unwrap()));
+//! assert_eq!(server.arrived_at("/token"), 4);
+//!
+//! let token = tool.sign_in(|user_code| assert!(server.deny(user_code))).await;
+//! assert_eq!(token.unwrap_err(), "access_denied");
+//! # }
+//! ```
+//!
+//! A browser that opens `/authorize` is sent back to the program at once with a code;
+//! [`consent`](AuthorizationServer::consent) denies it, fails, or shows a page, [`iss`](AuthorizationServer::iss) names
+//! a wrong issuer. These are the endpoints; each keeps what [arrived](AuthorizationServer::arrivals) and
+//! [fails on command](AuthorizationServer::fail_next_at):
+//!
+//! | path | what it does |
+//! |---|---|
+//! | `/authorize` | sign-in with a browser: PKCE with S256 only, `state`, `iss`, any redirect URI on loopback |
+//! | `/par` | takes the same request beforehand (RFC 9126) |
+//! | `/device_authorization` | sign-in on a device (RFC 8628); its page is `/device` |
+//! | `/token` | all grants: client credentials, code, device code, refresh token, token exchange, JWT assertion |
+//! | `/revoke`, `/introspect` | RFC 7009, RFC 7662 |
+//! | `/swap`, `/refresh` | token swap: the server holds the client secret for an app, and answers without a `token_type` |
+//! | `/.well-known/…` | what the server says about itself, or [gets wrong](Metadata) |
+//!
+//! Clients prove themselves by Basic, in the form or with an assertion; public ones only name themselves. Of assertions
+//! the claims are checked: issuer, subject, audience, end, and that they come once. **Their signatures are not**: anybody
+//! may sign for any client.
+//!
 //! # How it behaves
 //!
 //! - Both servers listen on 127.0.0.1 only, on a free port, and run on the tokio runtime they are started on. They
@@ -99,17 +171,22 @@
 //!
 //! The binary `gatepass-testkit` starts both servers for programs that are not tests in Rust: another process, several
 //! at once, a script. `cargo run -p gatepass-testkit -- --help` lists its options: lifetime, rotation, reuse detection
-//! and its grace, the client. The first line on stdout says where the servers are, and has a refresh token to start
-//! from:
+//! and its grace, the clients, whether a page asks. The first line on stdout says where the servers are, and has a
+//! refresh token to start from:
 //!
 //! ```json
 //! {"issuer":"http://127.0.0.1:40001","token_url":"http://127.0.0.1:40001/token","api_url":"http://127.0.0.1:40002",
+//!  "auth_url":"http://127.0.0.1:40001/authorize","device_url":"http://127.0.0.1:40001/device_authorization",
+//!  "swap_url":"http://127.0.0.1:40001/swap","refresh_url":"http://127.0.0.1:40001/refresh",
 //!  "client_id":"client","client_secret":"secret","refresh_token":"rt_…"}
 //! ```
 //!
-//! (on one line). Then each line on stdin is a command, answered by one line of JSON: `{"ok":true}`, with more members
-//! where the table says so, or `{"ok":false,"error":"…"}`, after which it goes on. They are for the token endpoint;
-//! `N` is for how many requests, and without it a failure lasts until `recover`.
+//! (on one line). To try out how people sign in, give it a client without a secret, which that line then names as
+//! `public_client_id`, and a page that asks: `gatepass-testkit --public-client app --ask`.
+//!
+//! Then each line on stdin is a command, answered by one line of JSON: `{"ok":true}`, with more members
+//! where the table says so, or `{"ok":false,"error":"…"}`, after which it goes on. The failures are for the token
+//! endpoint; `N` is for how many requests, and without it a failure lasts until `recover`.
 //!
 //! | command | what happens |
 //! |---|---|
@@ -120,13 +197,16 @@
 //! | `recover` | takes back all of these |
 //! | `mint` | a new sign-in: `refresh_token` |
 //! | `revoke-access` | no access token issued so far is good any more |
+//! | `approve USER_CODE` | approves the device that shows this code |
+//! | `deny USER_CODE` | denies it |
 //! | `stats` | the counters, named like the methods that read them; why sign-ins ended, under `revocations` |
 //! | `grants` | when tokens were issued, the last 10,000 of them, in milliseconds since 1970: `granted_at_ms` |
 //! | `quit` | the end; the end of stdin is too |
 //!
 //! # What it cannot do
 //!
-//! HTTP/1.1 without TLS only. No page to sign in at, no device codes, no DPoP, no JWTs.
+//! HTTP/1.1 without TLS only. It checks no signatures and makes none: no ID tokens, no request objects, no DPoP. Nobody
+//! has a name or a password: whoever sees the page may approve.
 
 pub mod api;
 pub mod authorization_server;
@@ -142,7 +222,8 @@ mod server;
 
 pub use api::{Api, ApiCall};
 pub use authorization_server::{
-    AuthorizationServer, AuthorizationServerBuilder, ExpiresIn, Metadata, Revocation, RevokedBy, Rotation, TokenRequest,
+    Arrival, AuthorizationServer, AuthorizationServerBuilder, Consent, ExpiresIn, Iss, Metadata, Revocation, RevokedBy,
+    Rotation, TokenRequest,
 };
 pub use challenge::Challenge;
 pub use failure::Failure;

@@ -19,11 +19,17 @@ pub(crate) struct Script {
 
 #[derive(Debug, Default)]
 struct Orders {
-    next: VecDeque<(usize, Failure)>,
-    until_told: Option<Failure>,
+    failures: Failures,
     delay: Duration,
     skew_seconds: i64,
     omit_date: bool,
+}
+
+/// The failures that were ordered.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    next: VecDeque<(usize, Failure)>,
+    until_told: Option<Failure>,
 }
 
 impl Default for Script {
@@ -34,19 +40,15 @@ impl Default for Script {
 
 impl Script {
     pub(crate) fn fail_next(&self, times: usize, failure: Failure) {
-        if times > 0 {
-            lock(&self.orders).next.push_back((times, failure));
-        }
+        lock(&self.orders).failures.fail_next(times, failure);
     }
 
     pub(crate) fn fail_until_told(&self, failure: Failure) {
-        lock(&self.orders).until_told = Some(failure);
+        lock(&self.orders).failures.fail_until_told(failure);
     }
 
     pub(crate) fn recover(&self) {
-        let mut orders = lock(&self.orders);
-        orders.next.clear();
-        orders.until_told = None;
+        lock(&self.orders).failures = Failures::default();
     }
 
     pub(crate) fn delay(&self, delay: Duration) {
@@ -67,16 +69,7 @@ impl Script {
 
     /// The failure for the request that has just arrived, if one was ordered.
     pub(crate) fn take(&self) -> Option<Failure> {
-        let mut orders = lock(&self.orders);
-        let Some((times, failure)) = orders.next.front_mut() else {
-            return orders.until_told.clone();
-        };
-        *times -= 1;
-        let failure = failure.clone();
-        if *times == 0 {
-            orders.next.pop_front();
-        }
-        Some(failure)
+        lock(&self.orders).failures.take()
     }
 
     /// Waits as long as was ordered, and for as long as answers are held.
@@ -106,5 +99,30 @@ impl Script {
         if let Ok(date) = HeaderValue::from_str(&http_date(self.now())) {
             response.headers_mut().insert(header::DATE, date);
         }
+    }
+}
+
+impl Failures {
+    pub(crate) fn fail_next(&mut self, times: usize, failure: Failure) {
+        if times > 0 {
+            self.next.push_back((times, failure));
+        }
+    }
+
+    pub(crate) fn fail_until_told(&mut self, failure: Failure) {
+        self.until_told = Some(failure);
+    }
+
+    /// The failure for the request that has just arrived, if one was ordered.
+    pub(crate) fn take(&mut self) -> Option<Failure> {
+        let Some((times, failure)) = self.next.front_mut() else {
+            return self.until_told.clone();
+        };
+        *times -= 1;
+        let failure = failure.clone();
+        if *times == 0 {
+            self.next.pop_front();
+        }
+        Some(failure)
     }
 }

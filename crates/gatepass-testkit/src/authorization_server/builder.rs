@@ -63,7 +63,7 @@ impl AuthorizationServerBuilder {
             issuer_path: self.issuer_path,
             token_path: self.token_path,
         };
-        let state = Arc::new(State::new(address));
+        let state = Arc::new(State::new(Arc::new(address)));
         let server = Server::start(listener, Arc::clone(&state))?;
         Ok(AuthorizationServer::new(state, server))
     }
@@ -87,8 +87,30 @@ pub(super) enum Endpoint {
     Token,
     Introspection,
     Revocation,
+    Authorization,
+    Consent,
+    PushedAuthorization,
+    DeviceAuthorization,
+    Device,
+    Swap,
+    SwapRefresh,
     OAuthMetadata,
     OpenIdConfiguration,
+}
+
+impl Endpoint {
+    pub(super) fn is_metadata(self) -> bool {
+        matches!(self, Self::OAuthMetadata | Self::OpenIdConfiguration)
+    }
+
+    /// The methods it knows, as `Allow` lists them.
+    pub(super) fn methods(self) -> &'static str {
+        match self {
+            Self::Authorization | Self::OAuthMetadata | Self::OpenIdConfiguration => "GET",
+            Self::Device => "GET, POST",
+            _ => "POST",
+        }
+    }
 }
 
 impl Address {
@@ -108,9 +130,17 @@ impl Address {
     /// RFC 8414 puts the well-known part before the issuer's path, OpenID Connect after it.
     pub(super) fn endpoint(&self, path: &str) -> Option<Endpoint> {
         match path {
+            // Before the others: a builder may have put it where one of them is.
+            _ if path == self.token_path => Some(Endpoint::Token),
             "/introspect" => Some(Endpoint::Introspection),
             "/revoke" => Some(Endpoint::Revocation),
-            _ if path == self.token_path => Some(Endpoint::Token),
+            "/authorize" => Some(Endpoint::Authorization),
+            "/consent" => Some(Endpoint::Consent),
+            "/par" => Some(Endpoint::PushedAuthorization),
+            "/device_authorization" => Some(Endpoint::DeviceAuthorization),
+            "/device" => Some(Endpoint::Device),
+            "/swap" => Some(Endpoint::Swap),
+            "/refresh" => Some(Endpoint::SwapRefresh),
             _ if path.strip_prefix("/.well-known/oauth-authorization-server") == Some(&self.issuer_path) => {
                 Some(Endpoint::OAuthMetadata)
             }

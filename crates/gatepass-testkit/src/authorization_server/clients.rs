@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, header};
 
-use super::form::{Form, Refusal};
+use super::{
+    assertion::Claims,
+    form::{Form, Refusal},
+};
 
 /// The clients by id, with their secret if they have one.
 pub(super) struct Clients(HashMap<String, Option<String>>);
@@ -28,10 +31,16 @@ impl Clients {
         self.0.insert(id.to_owned(), secret.map(str::to_owned));
     }
 
+    /// Whether the client has no secret; `None` when there is no such client.
+    pub(super) fn is_public(&self, id: &str) -> Option<bool> {
+        self.0.get(id).map(Option::is_none)
+    }
+
+    /// By Basic, in the form, or as a public client; assertions are another matter.
     pub(super) fn authenticate(&self, headers: &HeaderMap, form: &Form, decode_basic: bool) -> Result<Client, Refusal> {
         let in_body = form.get("client_secret");
         let used_basic = headers.contains_key(header::AUTHORIZATION);
-        if used_basic && (in_body.is_some() || form.get("client_assertion").is_some()) {
+        if used_basic && in_body.is_some() {
             return Err(Refusal::bad_request("invalid_request", "two ways to prove one client"));
         }
         let (id, secret) = if used_basic {
@@ -57,7 +66,9 @@ impl Clients {
 
 /// The client that a request names, proved or not.
 pub(super) fn named(headers: &HeaderMap, form: &Form) -> Option<String> {
-    basic(headers, true).map(|(id, _)| id).or_else(|| form.get("client_id").map(str::to_owned))
+    let in_form = || form.get("client_id").map(str::to_owned);
+    let asserted = || Claims::read(form.get("client_assertion")?)?.text("sub").map(str::to_owned);
+    basic(headers, true).map(|(id, _)| id).or_else(in_form).or_else(asserted)
 }
 
 /// Id and secret. Both are form-urlencoded before they are joined (RFC 6749, 2.3.1), which not every server knows.

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use super::{
+    builder::Endpoint,
     discovery::Metadata,
     expires_in::ExpiresIn,
     handle::AuthorizationServer,
     revocation::RevokedBy,
     settings::{Rotation, Settings},
 };
-use crate::failure::Failure;
+use crate::{failure::Failure, lock::lock, script::Failures};
 
 /// Clients and tokens.
 impl AuthorizationServer {
@@ -126,7 +127,7 @@ impl AuthorizationServer {
         self.set(|settings| settings.next_access_tokens.push_back(token.to_owned()))
     }
 
-    /// How long tokens are, in bytes; 35 at least.
+    /// How long tokens and codes are, in bytes; 35 at least.
     pub fn token_length(&self, bytes: usize) -> &Self {
         self.set(|settings| settings.token_length = bytes)
     }
@@ -196,9 +197,10 @@ impl AuthorizationServer {
         self
     }
 
-    /// Takes back every failure that was ordered.
+    /// Takes back every failure that was ordered, those [of other endpoints](Self::fail_next_at) included.
     pub fn recover(&self) -> &Self {
         self.state().script.recover();
+        lock(&self.state().elsewhere).clear();
         self
     }
 
@@ -232,6 +234,44 @@ impl AuthorizationServer {
     /// Whether answers come without a `Date`.
     pub fn omit_date(&self, omit: bool) -> &Self {
         self.state().script.omit_date(omit);
+        self
+    }
+}
+
+/// Failures of the other endpoints, on command: `/revoke`, `/par`, `/authorize`, …
+///
+/// [`recover`](AuthorizationServer::recover) takes them back too.
+impl AuthorizationServer {
+    /// The next requests to this path fail so. Orders queue up.
+    ///
+    /// # Panics
+    ///
+    /// When no endpoint is at this path.
+    pub fn fail_next_at(&self, path: &str, times: usize, failure: Failure) -> &Self {
+        match self.endpoint(path) {
+            Endpoint::Token => self.fail_next(times, failure),
+            _ => self.order_at(path, |failures| failures.fail_next(times, failure)),
+        }
+    }
+
+    /// Once nothing is queued, every request to this path fails so, until [`recover`](Self::recover).
+    ///
+    /// # Panics
+    ///
+    /// When no endpoint is at this path.
+    pub fn fail_until_told_at(&self, path: &str, failure: Failure) -> &Self {
+        match self.endpoint(path) {
+            Endpoint::Token => self.fail_until_told(failure),
+            _ => self.order_at(path, |failures| failures.fail_until_told(failure)),
+        }
+    }
+
+    fn endpoint(&self, path: &str) -> Endpoint {
+        self.state().address.endpoint(path).expect("an endpoint is at this path")
+    }
+
+    fn order_at(&self, path: &str, order: impl FnOnce(&mut Failures)) -> &Self {
+        order(lock(&self.state().elsewhere).entry(path.to_owned()).or_default());
         self
     }
 }

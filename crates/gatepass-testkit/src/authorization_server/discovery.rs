@@ -4,7 +4,10 @@ use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::{builder::Address, form};
+use super::{
+    assertion::JWT_BEARER, builder::Address, device::DEVICE_CODE, form, settings::SignInSettings,
+    token_exchange::TOKEN_EXCHANGE,
+};
 use crate::failure::Failure;
 
 /// What is served at a `/.well-known/` address.
@@ -26,8 +29,8 @@ pub enum Metadata {
 }
 
 impl Metadata {
-    pub(super) fn response(&self, address: &Address) -> Response<Bytes> {
-        let mut document = document(address);
+    pub(super) fn response(&self, address: &Address, settings: &SignInSettings) -> Response<Bytes> {
+        let mut document = document(address, settings);
         match self {
             Self::Missing => return form::empty(StatusCode::NOT_FOUND),
             Self::WrongIssuer(issuer) => document["issuer"] = issuer.as_str().into(),
@@ -48,20 +51,32 @@ impl Metadata {
     }
 }
 
-fn document(address: &Address) -> serde_json::Value {
-    let auth_methods = ["client_secret_basic", "client_secret_post", "none"];
+fn document(address: &Address, settings: &SignInSettings) -> serde_json::Value {
+    let auth_methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "none"];
+    let algorithms = ["RS256", "PS256", "ES256", "EdDSA", "HS256"];
+    let grants = ["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE, JWT_BEARER];
     json!({
         "issuer": address.issuer(),
         "authorization_endpoint": address.url("/authorize"),
         "token_endpoint": address.token_url(),
+        "device_authorization_endpoint": address.url("/device_authorization"),
+        "pushed_authorization_request_endpoint": address.url("/par"),
         "introspection_endpoint": address.url("/introspect"),
         "revocation_endpoint": address.url("/revoke"),
         "jwks_uri": address.url("/jwks"),
         "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "code_challenge_methods_supported": ["S256"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "authorization_response_iss_parameter_supported": true,
+        "require_pushed_authorization_requests": settings.require_pushed,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": true,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
-        "grant_types_supported": ["client_credentials", "refresh_token"],
+        "grant_types_supported": grants,
         "token_endpoint_auth_methods_supported": auth_methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint_auth_methods_supported": auth_methods,
         "revocation_endpoint_auth_methods_supported": auth_methods,
     })

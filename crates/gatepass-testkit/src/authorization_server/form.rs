@@ -1,5 +1,16 @@
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode, header};
+
+/// A form that was posted, with what tells whose it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Posted<'a> {
+    pub(super) headers: &'a HeaderMap,
+    pub(super) form: &'a Form,
+    /// The path it came to.
+    pub(super) path: &'a str,
+}
 
 /// The parameters of a request, in the order in which they came.
 #[derive(Debug, Clone, Default)]
@@ -14,10 +25,23 @@ impl Form {
             .then(|| Self(form_urlencoded::parse(body).into_owned().collect()))
     }
 
+    pub(super) fn of_query(query: Option<&str>) -> Self {
+        Self(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
+    }
+
     /// The value, unless it is empty: that counts as left out (RFC 6749, 3.2).
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.0.iter().find(|(key, value)| key == name && !value.is_empty())?;
         Some(value)
+    }
+
+    /// The value of a parameter that the request cannot do without.
+    pub(super) fn required(&self, name: &str) -> Result<&str, Refusal> {
+        self.get(name).ok_or_else(|| Refusal::invalid_request(format!("no {name}")))
+    }
+
+    pub(super) fn is_repeated(&self, name: &str) -> bool {
+        self.0.iter().filter(|(key, _)| key == name).count() > 1
     }
 
     /// A parameter that came twice though it must not; `resource` and `audience` may.
@@ -33,21 +57,29 @@ impl Form {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     status: StatusCode,
-    error: &'static str,
+    error: Cow<'static, str>,
     description: String,
     asks_for_basic: bool,
 }
 
 impl Refusal {
-    pub(super) fn bad_request(error: &'static str, description: impl Into<String>) -> Self {
-        let description = description.into();
+    pub(super) fn bad_request(error: impl Into<Cow<'static, str>>, description: impl Into<String>) -> Self {
+        let (error, description) = (error.into(), description.into());
         Self { status: StatusCode::BAD_REQUEST, error, description, asks_for_basic: false }
+    }
+
+    pub(super) fn invalid_request(description: impl Into<String>) -> Self {
+        Self::bad_request("invalid_request", description)
+    }
+
+    pub(super) fn invalid_grant(description: impl Into<String>) -> Self {
+        Self::bad_request("invalid_grant", description)
     }
 
     pub(super) fn invalid_client(description: &str, used_basic: bool) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,
-            error: "invalid_client",
+            error: "invalid_client".into(),
             description: description.to_owned(),
             asks_for_basic: used_basic,
         }

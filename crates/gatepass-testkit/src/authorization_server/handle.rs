@@ -1,10 +1,12 @@
-use std::{
-    collections::BTreeMap,
-    fmt, io,
-    sync::{Arc, atomic::Ordering},
-};
+use std::{collections::BTreeMap, fmt, io, sync::Arc};
 
-use super::{builder::AuthorizationServerBuilder, journal::TokenRequest, revocation::Revocation, service::State};
+use super::{
+    arrivals::Arrival,
+    builder::{AuthorizationServerBuilder, Endpoint},
+    journal::TokenRequest,
+    revocation::Revocation,
+    service::State,
+};
 use crate::{journal::Statuses, lock::lock, server::Server};
 
 /// A handle to the authorization server. It runs until the last handle is dropped; an [`Api`](crate::Api) holds one.
@@ -61,7 +63,18 @@ impl AuthorizationServer {
         self.state().address.token_url()
     }
 
-    /// The URL of a path: `/introspect` (RFC 7662), `/revoke` (RFC 7009), `/.well-known/…`.
+    /// `http://127.0.0.1:PORT/authorize`: where a browser signs in.
+    pub fn authorization_url(&self) -> String {
+        self.url("/authorize")
+    }
+
+    /// `http://127.0.0.1:PORT/device_authorization`: where the sign-in of a device begins.
+    pub fn device_authorization_url(&self) -> String {
+        self.url("/device_authorization")
+    }
+
+    /// The URL of a path: `/par` (RFC 9126), `/introspect` (RFC 7662), `/revoke` (RFC 7009), `/swap` and `/refresh`
+    /// (token swap), `/.well-known/…`.
     pub fn url(&self, path: &str) -> String {
         self.state().address.url(path)
     }
@@ -79,7 +92,7 @@ impl AuthorizationServer {
         self.state().journal.until_arrived(requests).await;
     }
 
-    /// How many requests were granted, those included whose answer got lost on command.
+    /// How many requests for a token were granted, those included whose answer got lost on command. Token swap counts too.
     pub fn tokens_issued(&self) -> usize {
         self.state().book().issued
     }
@@ -129,7 +142,8 @@ impl AuthorizationServer {
 
     /// How many requests for one of the two metadata documents there were.
     pub fn discovery_requests(&self) -> usize {
-        self.state().discoveries.load(Ordering::Relaxed)
+        let is_metadata = |path: &str| self.state().address.endpoint(path).is_some_and(Endpoint::is_metadata);
+        self.arrived().iter().filter(|(path, _)| is_metadata(path)).map(|(_, requests)| requests).sum()
     }
 
     /// How many connections were opened.
@@ -142,17 +156,43 @@ impl AuthorizationServer {
         self.state().journal.entries()
     }
 
-    /// How many entries the journal keeps; the counters count all.
+    /// The requests to all endpoints, the token endpoint included, oldest first; the last 10,000 of them.
+    pub fn arrivals(&self) -> Vec<Arrival> {
+        self.state().arrivals.entries()
+    }
+
+    /// How many requests reached each path that leads somewhere.
+    pub fn arrived(&self) -> BTreeMap<String, usize> {
+        self.state().arrivals.by_path()
+    }
+
+    /// How many requests reached this path.
+    pub fn arrived_at(&self, path: &str) -> usize {
+        self.arrived().get(path).copied().unwrap_or_default()
+    }
+
+    /// The last request to this path, while the journal keeps it.
+    pub fn last_arrival(&self, path: &str) -> Option<Arrival> {
+        self.arrivals().into_iter().rfind(|arrival| arrival.path == path)
+    }
+
+    /// Waits until so many requests have reached this path and were processed, though not yet answered.
+    pub async fn until_arrived_at(&self, path: &str, requests: usize) {
+        self.state().arrivals.until(path, requests).await;
+    }
+
+    /// How many entries each of the two journals keeps; the counters count all.
     pub fn keep_journal(&self, entries: usize) -> &Self {
         self.state().journal.keep(entries);
+        self.state().arrivals.keep(entries);
         self
     }
 
-    /// Empties the journal and sets every counter to zero. Tokens and settings stay.
+    /// Empties the journals and sets every counter to zero. Tokens and settings stay.
     pub fn reset_journal(&self) -> &Self {
         let state = self.state();
         state.journal.reset();
-        state.discoveries.store(0, Ordering::Relaxed);
+        state.arrivals.reset();
         self.inner.server.connections().reset();
         let mut book = state.book();
         (book.issued, book.lost) = (0, 0);

@@ -1,12 +1,12 @@
 //! An authorization server on loopback that fails on command.
 //!
-//! It knows one client from the start, `client` with the secret `secret`, and two grants: client credentials and
-//! refresh token. Refresh tokens rotate; a superseded one that comes again ends its whole family. Every setting may
-//! change at any time, and holds for what is answered from then on.
+//! It knows one client from the start, `client` with the secret `secret`. Refresh tokens rotate; a superseded one that
+//! comes again ends its whole family. Who signs in with a browser is approved at once, a device waits for the test. Every
+//! setting may change at any time, and holds for what is answered from then on.
 //!
 //! ```
 //! use std::time::Duration;
-//! use gatepass_testkit::{AuthorizationServer, ExpiresIn, Failure, Rotation};
+//! use gatepass_testkit::{AuthorizationServer, Consent, ExpiresIn, Failure, Iss, Rotation};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
@@ -18,27 +18,46 @@
 //! let (_token_url, _issuer) = (server.token_url(), server.issuer());
 //! let _refresh_token = server.issue_refresh_token();
 //!
+//! server.add_public_client("app").consent(Consent::Deny).iss(Iss::Missing);
+//! let _authorization_url = server.authorization_url();
+//!
 //! server.fail_next(2, Failure::status(503));
 //! // … the program runs …
 //! assert_eq!(server.token_requests(), 0);
 //! # }
 //! ```
 
+mod arrivals;
+mod assertion;
+mod authorization_request;
+mod authorize;
 mod builder;
 mod clients;
+mod code;
+mod consent;
 mod controls;
+mod device;
 mod discovery;
 mod expires_in;
+mod expiring;
 mod form;
 mod grants;
 mod handle;
+mod issue;
 mod journal;
+mod pages;
 mod revocation;
 mod service;
 mod settings;
+mod sign_in_controls;
+mod swap;
+mod token_endpoint;
+mod token_exchange;
 mod tokens;
 
+pub use arrivals::Arrival;
 pub use builder::AuthorizationServerBuilder;
+pub use consent::{Consent, Iss};
 pub use discovery::Metadata;
 pub use expires_in::ExpiresIn;
 pub use handle::AuthorizationServer;

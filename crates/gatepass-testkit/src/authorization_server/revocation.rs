@@ -23,6 +23,8 @@ pub enum RevokedBy {
         /// could not know better. An answer that was sent to a client which ended before it read it counts as sent.
         answer_lost: bool,
     },
+    /// An authorization code that came again.
+    CodeReuse,
     /// The client, at `/revoke` (RFC 7009).
     Client,
     /// The test.

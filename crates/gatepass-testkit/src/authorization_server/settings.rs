@@ -1,9 +1,13 @@
 use std::{
-    collections::{BTreeMap, HashSet, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     time::Duration,
 };
 
-use super::{discovery::Metadata, expires_in::ExpiresIn};
+use super::{
+    consent::{Consent, Iss},
+    discovery::Metadata,
+    expires_in::ExpiresIn,
+};
 
 /// What becomes of a refresh token that is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,6 +43,39 @@ pub(super) struct Settings {
     pub(super) decode_basic: bool,
     pub(super) oauth_metadata: Metadata,
     pub(super) openid_configuration: Metadata,
+    pub(super) sign_in: SignInSettings,
+}
+
+/// Those of them that are about signing in.
+#[derive(Debug)]
+pub(super) struct SignInSettings {
+    pub(super) consent: Consent,
+    pub(super) iss: Iss,
+    /// By client.
+    pub(super) redirect_uris: HashMap<String, Vec<String>>,
+    pub(super) require_pushed: bool,
+    pub(super) exchanged_token_type: String,
+    pub(super) device_consent: Consent,
+    pub(super) device_code_lifetime: Duration,
+    /// In seconds.
+    pub(super) device_interval: Option<u64>,
+    pub(super) enforce_interval: bool,
+    pub(super) omit_verification_uri_complete: bool,
+    /// The errors for the next polls, each with how many it is for.
+    pub(super) next_polls: VecDeque<(usize, &'static str)>,
+}
+
+impl SignInSettings {
+    /// The error for the poll that has just arrived, if one was ordered.
+    pub(super) fn next_poll(&mut self) -> Option<&'static str> {
+        let (times, error) = self.next_polls.front_mut()?;
+        let error = *error;
+        *times -= 1;
+        if *times == 0 {
+            self.next_polls.pop_front();
+        }
+        Some(error)
+    }
 }
 
 impl Default for Settings {
@@ -60,6 +97,25 @@ impl Default for Settings {
             decode_basic: true,
             oauth_metadata: Metadata::default(),
             openid_configuration: Metadata::default(),
+            sign_in: SignInSettings::default(),
+        }
+    }
+}
+
+impl Default for SignInSettings {
+    fn default() -> Self {
+        Self {
+            consent: Consent::Approve,
+            iss: Iss::default(),
+            redirect_uris: HashMap::new(),
+            require_pushed: false,
+            exchanged_token_type: "Bearer".to_owned(),
+            device_consent: Consent::Ask,
+            device_code_lifetime: Duration::from_secs(600),
+            device_interval: Some(1),
+            enforce_interval: false,
+            omit_verification_uri_complete: false,
+            next_polls: VecDeque::new(),
         }
     }
 }

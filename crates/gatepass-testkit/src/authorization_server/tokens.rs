@@ -97,12 +97,15 @@ impl Tokens {
         (now, expires): (Instant, Option<Instant>),
     ) {
         self.sweep(now);
-        if let Some(family) = family.and_then(|family| self.families.get_mut(&family)) {
-            family.last_access_token = Some(token.to_owned());
-        }
         let (client, epoch) = (client.to_owned(), self.epoch);
         let access = Access { client, family, scope, expires, epoch, revoked: false };
         self.access.insert(token.to_owned(), access);
+    }
+
+    pub(super) fn is_last_of(&mut self, family: FamilyId, token: &str) {
+        if let Some(family) = self.families.get_mut(&family) {
+            family.last_access_token = Some(token.to_owned());
+        }
     }
 
     /// Presents a refresh token. `None` when it is refused; when it had been superseded, its family ends with that.

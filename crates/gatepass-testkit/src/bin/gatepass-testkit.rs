@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{runtime, sync::mpsc};
 
 const USAGE: &str = "\
-usage: gatepass-testkit [OPTION VALUE]...
+usage: gatepass-testkit [OPTION [VALUE]]...
 
   --lifetime SECONDS         how long access tokens live; 3600 unless set, fractions allowed
   --rotation on|off          whether a refresh token is superseded when it is used; on unless set
@@ -22,13 +22,15 @@ usage: gatepass-testkit [OPTION VALUE]...
   --reuse-grace SECONDS      for how long a superseded one is still good; 0 unless set
   --client-id ID             the client; `client` unless set
   --client-secret SECRET     its secret; `secret` unless set
+  --public-client ID         one more client, without a secret, for programs that people sign in with
+  --ask                      whether a page asks before a sign-in is approved; it is approved at once unless set
 
 The first line on stdout says where the servers are, as JSON. Then each line on stdin is a command, and is answered by
 one line of JSON. The servers end with `quit`, or with the end of stdin.
 ";
 
-const COMMANDS: &str =
-    "delay MS [N], fail STATUS [N], drop [N], drop-after [N], recover, mint, revoke-access, stats, grants, quit";
+const COMMANDS: &str = "delay MS [N], fail STATUS [N], drop [N], drop-after [N], recover, mint, revoke-access, approve USER_CODE, \
+     deny USER_CODE, stats, grants, quit";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -71,8 +73,9 @@ async fn serve(options: Options) -> io::Result<()> {
                 continue;
             }
         };
+        let is_last = command == Command::Quit;
         answer(&servers.obey(command))?;
-        if command == Command::Quit {
+        if is_last {
             break;
         }
     }
@@ -112,21 +115,32 @@ impl Servers {
         server.add_client(&options.client_id, &options.client_secret);
         server.token_lifetime(options.lifetime).reuse_grace(options.reuse_grace);
         server.rotation(if options.rotation { Rotation::Rotate } else { Rotation::Omit });
-        server.detect_reuse(options.reuse_detection);
+        server.detect_reuse(options.reuse_detection).ask(options.ask);
+        if let Some(id) = &options.public_client {
+            server.add_public_client(id);
+        }
         // Only its counters are asked for.
         api.keep_journal(0);
         Ok(Self { server, api, options })
     }
 
     fn introduction(&self) -> Value {
-        json!({
+        let mut introduction = json!({
             "issuer": self.server.issuer(),
             "token_url": self.server.token_url(),
+            "auth_url": self.server.authorization_url(),
+            "device_url": self.server.device_authorization_url(),
+            "swap_url": self.server.url("/swap"),
+            "refresh_url": self.server.url("/refresh"),
             "api_url": self.api.origin(),
             "client_id": self.options.client_id,
             "client_secret": self.options.client_secret,
             "refresh_token": self.mint(),
-        })
+        });
+        if let Some(id) = &self.options.public_client {
+            introduction["public_client_id"] = id.as_str().into();
+        }
+        introduction
     }
 
     fn mint(&self) -> String {
@@ -143,6 +157,8 @@ impl Servers {
             Command::Recover => drop(self.server.recover().delay(Duration::ZERO)),
             Command::Mint => return json!({ "ok": true, "refresh_token": self.mint() }),
             Command::RevokeAccess => drop(self.server.revoke_access_tokens()),
+            Command::Approve(code) => return decided(self.server.approve(&code), &code),
+            Command::Deny(code) => return decided(self.server.deny(&code), &code),
             Command::Stats => return self.stats(),
             Command::Grants => return self.grants(),
             Command::Quit => {}
@@ -161,6 +177,7 @@ impl Servers {
         let (server, api) = (&self.server, &self.api);
         json!({
             "ok": true,
+            "arrived": server.arrived(),
             "token_requests": server.token_requests(),
             "token_statuses": server.statuses(),
             "token_requests_dropped": server.dropped(),
@@ -184,11 +201,19 @@ impl Servers {
     }
 }
 
+fn decided(was_waiting: bool, user_code: &str) -> Value {
+    match was_waiting {
+        true => json!({ "ok": true }),
+        false => json!({ "ok": false, "error": format!("no device waits with the code `{user_code}`") }),
+    }
+}
+
 fn revocation(revocation: &Revocation) -> Value {
     let mut json = match revocation.by {
         RevokedBy::Reuse { after, answer_lost, .. } => {
             json!({ "by": "reuse", "after_ms": milliseconds(after), "answer_lost": answer_lost })
         }
+        RevokedBy::CodeReuse => json!({ "by": "code_reuse" }),
         RevokedBy::Client => json!({ "by": "client" }),
         other => json!({ "by": format!("{other:?}").to_lowercase() }),
     };
@@ -205,7 +230,7 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Command {
     Delay(Duration, Option<usize>),
     Fail(u16, Option<usize>),
@@ -214,6 +239,8 @@ enum Command {
     Recover,
     Mint,
     RevokeAccess,
+    Approve(String),
+    Deny(String),
     Stats,
     Grants,
     Quit,
@@ -237,6 +264,8 @@ impl Command {
             ("recover", []) => Self::Recover,
             ("mint", []) => Self::Mint,
             ("revoke-access", []) => Self::RevokeAccess,
+            ("approve", [code]) => Self::Approve((*code).to_owned()),
+            ("deny", [code]) => Self::Deny((*code).to_owned()),
             ("stats", []) => Self::Stats,
             ("grants", []) => Self::Grants,
             ("quit", []) => Self::Quit,
@@ -267,6 +296,8 @@ struct Options {
     reuse_grace: Duration,
     client_id: String,
     client_secret: String,
+    public_client: Option<String>,
+    ask: bool,
 }
 
 impl Options {
@@ -278,17 +309,21 @@ impl Options {
             reuse_grace: Duration::ZERO,
             client_id: "client".to_owned(),
             client_secret: "secret".to_owned(),
+            public_client: None,
+            ask: false,
         };
-        for pair in arguments.chunks(2) {
-            let name = pair[0].as_str();
-            let value = pair.get(1).ok_or_else(|| format!("`{name}` wants a value after it"));
-            match name {
-                "--lifetime" => options.lifetime = seconds(name, value?)?,
-                "--rotation" => options.rotation = on_or_off(name, value?)?,
-                "--reuse-detection" => options.reuse_detection = on_or_off(name, value?)?,
-                "--reuse-grace" => options.reuse_grace = seconds(name, value?)?,
-                "--client-id" => value?.clone_into(&mut options.client_id),
-                "--client-secret" => value?.clone_into(&mut options.client_secret),
+        let mut arguments = arguments.iter();
+        while let Some(name) = arguments.next() {
+            let mut value = || arguments.next().ok_or_else(|| format!("`{name}` wants a value after it"));
+            match name.as_str() {
+                "--lifetime" => options.lifetime = seconds(name, value()?)?,
+                "--rotation" => options.rotation = on_or_off(name, value()?)?,
+                "--reuse-detection" => options.reuse_detection = on_or_off(name, value()?)?,
+                "--reuse-grace" => options.reuse_grace = seconds(name, value()?)?,
+                "--client-id" => value()?.clone_into(&mut options.client_id),
+                "--client-secret" => value()?.clone_into(&mut options.client_secret),
+                "--public-client" => options.public_client = Some(value()?.to_owned()),
+                "--ask" => options.ask = true,
                 _ => return Err(format!("`{name}` is no option")),
             }
         }

@@ -40,6 +40,11 @@ impl Http {
         self.send(request.body(Full::default()).unwrap()).await
     }
 
+    /// As a browser does that follows no redirects.
+    pub(crate) async fn open(&self, url: &str) -> Answer {
+        self.send(Request::get(url).body(Full::default()).unwrap()).await.unwrap()
+    }
+
     pub(crate) async fn post(&self, url: &str, form: &str) -> Option<Answer> {
         let form = Full::from(form.to_owned());
         let request = Request::post(url).header("content-type", FORM).body(form).unwrap();
@@ -80,6 +85,17 @@ impl Answer {
 
     pub(crate) fn refresh_token(&self) -> String {
         self.text("refresh_token")
+    }
+
+    pub(crate) fn page(&self) -> String {
+        String::from_utf8(self.body.as_ref().unwrap().to_vec()).unwrap()
+    }
+
+    /// A parameter of the place that it redirects to.
+    pub(crate) fn sent_back(&self, name: &str) -> Option<String> {
+        let (_, query) = self.header("location").split_once('?')?;
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {

@@ -20,6 +20,33 @@ async fn both_documents_name_the_issuer_and_the_token_endpoint() {
 }
 
 #[tokio::test]
+async fn both_documents_name_what_signing_in_takes() {
+    let (server, http) = (AuthorizationServer::start().await, Http::new());
+    for name in ["oauth-authorization-server", "openid-configuration"] {
+        let document = get(&http, &server.url(&format!("/.well-known/{name}"))).await.json();
+        for (member, url) in [
+            ("authorization_endpoint", server.authorization_url()),
+            ("device_authorization_endpoint", server.device_authorization_url()),
+            ("pushed_authorization_request_endpoint", server.url("/par")),
+            ("revocation_endpoint", server.url("/revoke")),
+        ] {
+            assert_eq!(document[member], url, "{member}");
+        }
+        assert_eq!(document["authorization_response_iss_parameter_supported"], true);
+        assert_eq!(document["require_pushed_authorization_requests"], false);
+        let lists = |member: &str, value: &str| document[member].as_array().unwrap().contains(&value.into());
+        assert!(lists("code_challenge_methods_supported", "S256"));
+        for method in ["client_secret_basic", "private_key_jwt", "client_secret_jwt", "none"] {
+            assert!(lists("token_endpoint_auth_methods_supported", method), "{method}");
+        }
+        for grant in ["device_code", "token-exchange", "jwt-bearer"] {
+            assert!(lists("grant_types_supported", &format!("urn:ietf:params:oauth:grant-type:{grant}")), "{grant}");
+        }
+        assert!(lists("grant_types_supported", "authorization_code"));
+    }
+}
+
+#[tokio::test]
 async fn each_document_fails_in_its_own_way() {
     let (server, http) = (AuthorizationServer::start().await, Http::new());
     let oauth = server.url("/.well-known/oauth-authorization-server");

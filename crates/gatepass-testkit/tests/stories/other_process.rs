@@ -7,7 +7,10 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::client::{Answer, Http};
+use crate::{
+    browsers::{PKCE, REDIRECT_URI},
+    client::{Answer, Http},
+};
 
 struct Testkit {
     process: Child,
@@ -173,6 +176,33 @@ async fn reuse_may_be_forgiven_or_only_refused() {
 }
 
 #[tokio::test]
+async fn a_public_client_signs_in_on_a_device_and_in_a_browser() {
+    let mut testkit = Testkit::start(&["--ask", "--public-client", "app"]);
+    assert_eq!(testkit.says("public_client_id"), "app");
+    let http = Http::new();
+    for (command, error) in [("approve", ""), ("deny", "access_denied")] {
+        let device = http.post(&testkit.says("device_url"), "client_id=app").await.unwrap();
+        testkit.ok(&format!("{command} {}", device.text("user_code")));
+        let grant = "urn:ietf:params:oauth:grant-type:device_code";
+        let form = format!("grant_type={grant}&device_code={}&client_id=app", device.text("device_code"));
+        assert_eq!(http.post(&testkit.says("token_url"), &form).await.unwrap().text("error"), error);
+    }
+    assert!(testkit.tell("approve NOSUCH")["error"].as_str().unwrap().contains("NOSUCH"));
+
+    let query = format!("?response_type=code&client_id=app&redirect_uri={REDIRECT_URI}&{PKCE}");
+    let page = http.open(&format!("{}{query}", testkit.says("auth_url"))).await;
+    assert_eq!((page.status.as_u16(), page.header("content-type")), (200, "text/html; charset=utf-8"));
+    assert_eq!(testkit.ok("stats")["arrived"], json!({"/authorize": 1, "/device_authorization": 2, "/token": 2}));
+
+    let testkit = Testkit::start(&["--public-client", "app"]);
+    let answer = http.open(&format!("{}{query}", testkit.says("auth_url"))).await;
+    assert!(answer.sent_back("code").is_some());
+    let refused = http.post(&testkit.says("swap_url"), "code=made-up").await.unwrap();
+    assert_eq!(refused.text("error"), "invalid_grant");
+    assert!(testkit.says("refresh_url").ends_with("/refresh"));
+}
+
+#[tokio::test]
 async fn what_is_not_understood_is_answered_and_harms_nothing() {
     let mut testkit = Testkit::start(&[]);
     for (line, hint) in [
@@ -184,6 +214,7 @@ async fn what_is_not_understood_is_answered_and_harms_nothing() {
         ("drop 1 2", "too many"),
         ("delay -1", "not a number"),
         ("stats now", "not understood"),
+        ("approve", "approve USER_CODE"),
     ] {
         let answer = testkit.tell(line);
         assert!(answer["ok"] == false && answer["error"].as_str().unwrap().contains(hint), "{line}: {answer}");
@@ -199,6 +230,7 @@ fn bad_options_get_the_usage() {
         (&["--lifetime", "soon"][..], "write seconds"),
         (&["--lifetime", "-1"], "write seconds"),
         (&["--lifetime"], "wants a value"),
+        (&["--ask", "--public-client"], "wants a value"),
         (&["--rotation", "maybe"], "write on or off"),
         (&["--speed", "9"], "no option"),
     ] {

@@ -6,19 +6,24 @@ pub mod measure;
 
 use std::{env, fmt::Write, future::Future, process::ExitCode};
 
+use bytes::Bytes;
 use gatepass::{
-    AuthorizationServer, BoxError, ClientAuth, Error, Origins, TokenCell, TokenEndpoint, TokenSet,
+    AuthorizationServer, BearerLayer, BoxError, ClientAuth, Error, Origins, RetryPolicy, TokenCell, TokenEndpoint,
+    TokenSet,
     cell::Builder,
-    endpoint::Body,
+    endpoint::{self, HttpService},
     grant::{ClientCredentials, RefreshToken},
 };
+use gatepass_native::Loopback;
 use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tower::Service;
+use tower::{Service, ServiceBuilder, ServiceExt};
 
 pub type HttpClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
@@ -33,15 +38,7 @@ where
 }
 
 /// The cell that the environment describes: client credentials, or a refresh token if one is given.
-pub fn cell_from_env<S, B>(transport: S) -> Result<TokenCell, BoxError>
-where
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub fn cell_from_env(transport: impl HttpService) -> Result<TokenCell, BoxError> {
     let (builder, start) = builder_from_env(transport)?;
     Ok(match start {
         Some(start) => builder.start_from(start).build(),
@@ -50,47 +47,55 @@ where
 }
 
 /// The same before it is built, and the set that `OAUTH_REFRESH_TOKEN` stands for, if it is given.
-pub fn builder_from_env<S, B>(transport: S) -> Result<(Builder, Option<TokenSet>), BoxError>
-where
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub fn builder_from_env(transport: impl HttpService) -> Result<(Builder, Option<TokenSet>), BoxError> {
     match optional("OAUTH_REFRESH_TOKEN") {
         Some(token) => Ok((refreshing_from_env(transport)?, Some(TokenSet::from_refresh_token(token)))),
         None => {
             let grant = ClientCredentials::new().scope(optional("OAUTH_SCOPES").unwrap_or_default());
-            Ok((TokenCell::builder(TokenEndpoint::new(transport, server()?, client()?, grant)?), None))
+            Ok((TokenCell::builder(TokenEndpoint::of(client_from_env(transport)?, grant)?), None))
         }
     }
 }
 
 /// With the grant for refresh tokens, whether or not one is given.
-pub fn refreshing_from_env<S, B>(transport: S) -> Result<Builder, BoxError>
-where
-    S: Service<Request<Body>, Response = Response<B>> + Clone + Send + 'static,
-    S::Error: Into<BoxError>,
-    S::Future: Send,
-    B: http_body::Body + Send + 'static,
-    B::Data: Send,
-    B::Error: Into<BoxError>,
-{
+pub fn refreshing_from_env(transport: impl HttpService) -> Result<Builder, BoxError> {
     let grant = RefreshToken::new().scope(optional("OAUTH_SCOPES").unwrap_or_default());
-    Ok(TokenCell::builder(TokenEndpoint::new(transport, server()?, client()?, grant)?))
+    Ok(TokenCell::builder(TokenEndpoint::of(client_from_env(transport)?, grant)?))
 }
 
-fn server() -> Result<AuthorizationServer, BoxError> {
-    match (optional("OAUTH_TOKEN_URL"), optional("OAUTH_ISSUER")) {
-        (Some(url), _) => Ok(AuthorizationServer::token_endpoint(url)),
-        (None, Some(issuer)) => Ok(AuthorizationServer::issuer(issuer)),
-        (None, None) => Err("set OAUTH_ISSUER, or OAUTH_TOKEN_URL: where is the authorization server?".into()),
+/// The client that the environment describes, at its authorization server.
+pub fn client_from_env<S: HttpService>(transport: S) -> Result<endpoint::Client<S>, BoxError> {
+    Ok(endpoint::Client::new(transport, server_from_env()?, client_auth_from_env()?)?)
+}
+
+/// `OAUTH_TOKEN_URL` or `OAUTH_ISSUER`; `OAUTH_AUTH_URL` and `OAUTH_DEVICE_URL` where people sign in.
+pub fn server_from_env() -> Result<AuthorizationServer, BoxError> {
+    let mut server = match (optional("OAUTH_TOKEN_URL"), optional("OAUTH_ISSUER")) {
+        (Some(url), _) => AuthorizationServer::token_endpoint(url),
+        (None, Some(issuer)) => AuthorizationServer::issuer(issuer),
+        (None, None) => return Err("set OAUTH_ISSUER, or OAUTH_TOKEN_URL: where is the authorization server?".into()),
+    };
+    if let Some(url) = optional("OAUTH_AUTH_URL") {
+        server = server.authorization_endpoint(url);
+    }
+    if let Some(url) = optional("OAUTH_DEVICE_URL") {
+        server = server.device_authorization_endpoint(url);
+    }
+    Ok(server)
+}
+
+/// Where the callback comes: at `PORT`, or at any port.
+pub fn loopback_from_env() -> Result<Loopback, BoxError> {
+    match optional("PORT") {
+        Some(port) => match port.parse() {
+            Ok(port) => Ok(Loopback::port(port)),
+            Err(_) => Err(format!("PORT is `{port}`: write a number from 1 to 65535").into()),
+        },
+        None => Ok(Loopback::any_port()),
     }
 }
 
-fn client() -> Result<ClientAuth, BoxError> {
+fn client_auth_from_env() -> Result<ClientAuth, BoxError> {
     let id = required("OAUTH_CLIENT_ID")?;
     let secret = || required("OAUTH_CLIENT_SECRET");
     match optional("OAUTH_CLIENT_AUTH").as_deref() {
@@ -98,6 +103,29 @@ fn client() -> Result<ClientAuth, BoxError> {
         Some("post") => Ok(ClientAuth::post(id, secret()?)),
         Some("none") => Ok(ClientAuth::none(id)),
         Some(other) => Err(format!("OAUTH_CLIENT_AUTH is `{other}`: set it to basic, post or none").into()),
+    }
+}
+
+/// A client that puts `cell`'s token on the requests to `origins`, and waits out a 429.
+pub fn api(
+    cell: TokenCell,
+    origins: Origins,
+) -> impl Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = BoxError> {
+    ServiceBuilder::new().layer(BearerLayer::new(cell, origins).retry(RetryPolicy::new())).service(http_client())
+}
+
+/// Calls an API and brings what it says; an answer that is none of success is an error.
+pub async fn get<S>(api: &mut S, url: &Uri) -> Result<Bytes, BoxError>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = BoxError>,
+{
+    let response = api.ready().await?.call(Request::get(url.clone()).body(Full::default())?).await?;
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    if status.is_success() {
+        Ok(body)
+    } else {
+        Err(format!("{url} answered {status}: {}", String::from_utf8_lossy(&body)).into())
     }
 }
 

@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use gatepass::{Error, endpoint::HttpService};
+
+use crate::App;
+
+/// How long the server is waited for: whoever signs out wants to be gone.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// What became of the tokens at the server. Here they are gone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum SignedOut {
+    /// The server ended them (RFC 7009).
+    Revoked,
+    /// Nobody was signed in.
+    WasNot,
+    /// The server cannot end them: access tokens live to their end, the refresh token until the server forgets it, or
+    /// somebody takes the program off the list of those that may use the account.
+    NotOffered,
+    /// The server did not, for this reason; they may live on there.
+    NotRevoked(Error),
+}
+
+impl<S: HttpService> App<S> {
+    /// Signs out: tells the server to end what it issued, and forgets it here in any case. Whoever runs the program
+    /// beside this one has its access token until the next exchange.
+    ///
+    /// # Errors
+    /// Of the store: then the tokens are still there.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with timers.
+    ///
+    /// # Cancel safety
+    /// They may be ended at the server, and still be here.
+    pub async fn sign_out(&self) -> Result<SignedOut, Error> {
+        let cell = self.cell()?;
+        // An exchange under way would bring another refresh token.
+        cell.settled().await;
+        let revoked = match cell.token_set().await {
+            Ok(None) => SignedOut::WasNot,
+            Ok(Some(set)) => match tokio::time::timeout(DEADLINE, self.revoke(&set)).await {
+                Ok(revoked) => revoked,
+                Err(_) => SignedOut::NotRevoked(Error::transient(format!(
+                    "the authorization server did not answer within {} s",
+                    DEADLINE.as_secs()
+                ))),
+            },
+            // Of another client, or no longer to be read: nothing to tell the server.
+            Err(error) => SignedOut::NotRevoked(error),
+        };
+        cell.remove().await?;
+        Ok(revoked)
+    }
+
+    async fn revoke(&self, set: &gatepass::TokenSet) -> SignedOut {
+        let metadata = match self.client.metadata().await {
+            Ok(metadata) => metadata,
+            Err(error) => return SignedOut::NotRevoked(error),
+        };
+        if metadata.revocation_endpoint.is_none() {
+            return SignedOut::NotOffered;
+        }
+        match self.client.revoke(set).await {
+            Ok(()) => SignedOut::Revoked,
+            Err(error) => SignedOut::NotRevoked(error),
+        }
+    }
+}

@@ -40,6 +40,8 @@
 //! | stack the layer, pick the token for each request, use it with tonic | [`bearer`] |
 //! | say what is sent again and how bodies are cloned | [`retry`] |
 //! | ask an authorization server | [`endpoint`], [`grant`], [`client_auth`], [`discovery`] |
+//! | ask Spotify, GitHub, Google, Microsoft and others | [`provider`] |
+//! | sign assertions with a key | `jwt`, with the feature of that name |
 //! | keep the token set for a restart, other processes and other instances | [`store`] |
 //! | write a source, build token sets | [`source`], [`token`] |
 //! | say where tokens may go | [`origins`] |
@@ -58,8 +60,11 @@ pub mod discovery;
 pub mod endpoint;
 pub mod error;
 pub mod grant;
+#[cfg(feature = "jwt")]
+pub mod jwt;
 pub mod map;
 pub mod origins;
+pub mod provider;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;

@@ -73,6 +73,11 @@ impl Metadata {
         .filter_map(|(what, url)| Some((what, url.as_deref()?)))
     }
 
+    /// What the server is called by who proves something to it alone: its issuer identifier, where it is known.
+    pub(crate) fn name(&self) -> &str {
+        self.issuer.as_deref().or(self.token_endpoint.as_deref()).unwrap_or_default()
+    }
+
     pub(crate) fn authorization_endpoint(&self) -> Result<&str, Error> {
         self.authorization_endpoint.as_deref().ok_or_else(|| {
             Error::misconfigured(

@@ -2,6 +2,7 @@ use serde_json::Value;
 
 use super::{Client, HttpService, client::To};
 use crate::{
+    discovery::Metadata,
     error::Error,
     grant::{AuthorizationRequest, Form, PendingAuthorization, Server},
 };
@@ -33,7 +34,7 @@ impl<S: HttpService> Client<S> {
             Server { metadata: &metadata, separator: self.server.separator(), swaps: self.server.swap().is_some() };
         let (mut form, mut pending) = request.begin(self.id(), server)?;
         if request.is_pushed(&metadata) {
-            let reference = self.push(metadata.pushed_authorization_request_endpoint()?, form).await?;
+            let reference = self.push(&metadata, form).await?;
             form = Form::default();
             form.push("client_id", self.id());
             form.push("request_uri", reference);
@@ -45,14 +46,10 @@ impl<S: HttpService> Client<S> {
     }
 
     /// Leaves the request at the server; what comes back is good for one time (RFC 9126 section 2).
-    async fn push(&self, url: &str, mut form: Form) -> Result<String, Error> {
-        // The request names the client, and its proof may once more.
-        if self.auth.names_itself() {
-            form.keep(|name| name != "client_id");
-        }
+    async fn push(&self, metadata: &Metadata, form: Form) -> Result<String, Error> {
         let whom = "pushed authorization request endpoint";
         let refused = |said: &str| Error::misconfigured(format!("the {whom} did not accept the request ({said})"));
-        let to = To { whom, url, spends_refresh_token: false, refused: &refused };
+        let to = To::new(whom, metadata.pushed_authorization_request_endpoint()?, metadata, &refused);
         let answer = self.post(&to, form, |answer, asked| answer.read_object(asked)).await?;
         match answer.get("request_uri").and_then(Value::as_str) {
             Some(reference) if !reference.is_empty() => Ok(reference.to_owned()),

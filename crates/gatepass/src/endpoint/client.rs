@@ -15,7 +15,7 @@ use crate::{
     clock,
     discovery::{AuthorizationServer, Metadata},
     error::Error,
-    grant::{Answer, Asked, Form, Grant, token_swap},
+    grant::{Answer, Asked, Form, Grant, REFUSALS, token_swap},
     retry_after::RetryAfter,
     token::TokenSet,
 };
@@ -35,9 +35,24 @@ pub(super) struct To<'a> {
     /// "token endpoint"
     pub(super) whom: &'static str,
     pub(super) url: &'a str,
+    pub(super) server: &'a Metadata,
     pub(super) spends_refresh_token: bool,
-    /// What `invalid_grant` means.
+    /// What one of `refusals` means.
     pub(super) refused: &'a (dyn Fn(&str) -> Error + Sync),
+    /// Codes by which the server refuses what is presented.
+    pub(super) refusals: &'static [&'static str],
+}
+
+impl<'a> To<'a> {
+    /// For a request that spends no refresh token.
+    pub(super) fn new(
+        whom: &'static str,
+        url: &'a str,
+        server: &'a Metadata,
+        refused: &'a (dyn Fn(&str) -> Error + Sync),
+    ) -> Self {
+        Self { whom, url, server, spends_refresh_token: false, refused, refusals: REFUSALS }
+    }
 }
 
 impl<S: HttpService> Client<S> {
@@ -83,8 +98,10 @@ impl<S: HttpService> Client<S> {
         let to = To {
             whom: "token endpoint",
             url,
+            server: &metadata,
             spends_refresh_token: grant.spends_refresh_token(),
             refused: &|said| grant.refused(said),
+            refusals: grant.refusals(),
         };
         let set = self.post(&to, form, |answer, asked| answer.read(asked)).await?;
         let mut set = grant.accept(set)?;
@@ -102,7 +119,7 @@ impl<S: HttpService> Client<S> {
     ) -> Result<T, Error> {
         let mut headers = HeaderMap::new();
         if self.server.swap().is_none() {
-            self.auth.apply(&mut form, &mut headers)?;
+            self.auth.apply(&mut form, &mut headers, to.server.name())?;
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
         headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
@@ -118,8 +135,8 @@ impl<S: HttpService> Client<S> {
         };
         let mut secrets = self.auth.secrets();
         secrets.extend(form.secrets().cloned());
-        let To { whom, spends_refresh_token, refused, .. } = *to;
-        let asked = Asked { whom, spends_refresh_token, refused, secrets: &secrets };
+        let To { whom, spends_refresh_token, refused, refusals, .. } = *to;
+        let asked = Asked { whom, spends_refresh_token, refused, refusals, secrets: &secrets };
         read(Answer { status, headers: &headers, body: &body }, &asked)
     }
 

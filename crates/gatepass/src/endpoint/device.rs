@@ -21,11 +21,10 @@ impl<S: HttpService> Client<S> {
         let metadata = self.metadata().await?;
         let whom = "device authorization endpoint";
         let refused = |said: &str| Error::misconfigured(format!("the {whom} did not accept the request ({said})"));
-        let to =
-            To { whom, url: metadata.device_authorization_endpoint()?, spends_refresh_token: false, refused: &refused };
+        let to = To::new(whom, metadata.device_authorization_endpoint()?, &metadata, &refused);
         let mut form = request.form(self.server.separator());
-        if !self.auth.names_itself() {
-            form.push("client_id", self.id());
+        if self.auth.is_identified() {
+            form.name_client(self.id());
         }
         let answer = self.post(&to, form, |answer, asked| answer.read_object(asked)).await;
         if answer.as_ref().is_err_and(Error::is_misconfigured) {

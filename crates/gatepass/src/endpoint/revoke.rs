@@ -21,7 +21,7 @@ impl<S: HttpService> Client<S> {
         let whom = "revocation endpoint";
         // Whatever it says of the token, it ends or is of no use already: such answers should be successes.
         let refused = |said: &str| Error::misconfigured(format!("the {whom} did not end the token ({said})"));
-        let to = To { whom, url: metadata.revocation_endpoint()?, spends_refresh_token: false, refused: &refused };
+        let to = To::new(whom, metadata.revocation_endpoint()?, &metadata, &refused);
         self.post(&to, form, |answer, asked| answer.read_nothing(asked)).await
     }
 }

@@ -1,7 +1,10 @@
 //! Stories about an endpoint over a server that answers by a function, in paused time.
 
+#[cfg(feature = "jwt")]
+mod assertions;
 mod discovery;
 mod limits;
+mod presenting;
 mod sign_in;
 
 use std::{

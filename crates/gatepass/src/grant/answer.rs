@@ -13,6 +13,9 @@ use crate::{
     token::TokenSet,
 };
 
+/// Codes by which a server refuses what a request presents, whatever it is.
+pub(crate) const REFUSALS: &[&str] = &["invalid_grant", "expired_token"];
+
 /// An answer, read whole.
 pub(crate) struct Answer<'a> {
     pub(crate) status: StatusCode,
@@ -25,8 +28,10 @@ pub(crate) struct Asked<'a> {
     /// What was asked: "token endpoint".
     pub(crate) whom: &'a str,
     pub(crate) spends_refresh_token: bool,
-    /// What `invalid_grant` means.
+    /// What one of `refusals` means.
     pub(crate) refused: &'a (dyn Fn(&str) -> Error + Sync),
+    /// Codes by which the server refuses what was presented.
+    pub(crate) refusals: &'a [&'a str],
     /// What was sent and must not be repeated in an error, in every spelling it was sent in.
     pub(crate) secrets: &'a [Secret],
 }
@@ -116,7 +121,13 @@ impl Answer<'_> {
             (_, Some("invalid_target")) => wrong("the resource or audience was refused: ask for one the server knows"),
             (_, Some(code)) if refreshing && is_refusal(code) => (asked.refused)(said),
             (_, Some("access_denied")) => Error::denied(format!("the sign-in was denied ({said})")),
-            (_, Some("invalid_grant" | "expired_token")) => (asked.refused)(said),
+            (_, Some(code)) if asked.refusals.contains(&code) => (asked.refused)(said),
+            (
+                _,
+                Some("interaction_required" | "login_required" | "consent_required" | "account_selection_required"),
+            ) => {
+                Error::reauth_required(format!("somebody has to sign in, at the authorization server itself ({said})"))
+            }
             (_, Some("invalid_request")) if !refreshing => wrong(&format!("the {whom} did not accept the request")),
             // A refusal that does not say why; it counts as one when it repeats (F1).
             (400, _) if refreshing => Error::transient(format!(

@@ -11,7 +11,7 @@ pub struct Form {
 }
 
 /// Parameters whose values name things: a server that repeats them helps.
-const NAMING: [&str; 13] = [
+const NAMING: [&str; 14] = [
     "grant_type",
     "client_id",
     "scope",
@@ -23,6 +23,7 @@ const NAMING: [&str; 13] = [
     "prompt",
     "client_assertion_type",
     "subject_token_type",
+    "actor_token_type",
     "requested_token_type",
     "token_type_hint",
 ];
@@ -40,6 +41,13 @@ impl Form {
         let value = value.into();
         if !value.is_empty() {
             self.fields.push((name.into(), value));
+        }
+    }
+
+    /// Says who the client is: once, whoever says it first (6749-5).
+    pub(crate) fn name_client(&mut self, id: &str) {
+        if !self.fields.iter().any(|(name, _)| name == "client_id") {
+            self.push("client_id", id);
         }
     }
 

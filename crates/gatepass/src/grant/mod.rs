@@ -12,6 +12,15 @@
 //! # Ok::<(), gatepass::Error>(())
 //! ```
 //!
+//! | who asks | with | grant |
+//! |---|---|---|
+//! | a service, for itself | its client's secret or key | [`ClientCredentials`] |
+//! | a service, for itself or for somebody it names | an assertion that it signs, or has signed | [`JwtBearer`] |
+//! | a service, for who called it | that caller's token | [`TokenExchange`]; [`JwtBearer`] at Microsoft |
+//! | a program, for a person at its browser | the code of a callback | [`AuthorizationCode`] |
+//! | a program, for a person with a browser elsewhere | the code of a device | [`DeviceCode`] |
+//! | whoever has signed in before | its refresh token | [`RefreshToken`] |
+//!
 //! # People sign in
 //!
 //! An [`AuthorizationRequest`] sends a person's browser to the authorization server, which sends it back to the redirect
@@ -40,7 +49,7 @@
 //! token; Spotify ended it in November 2025. With the password grant the client sees the password, and there is no
 //! second factor. RFC 9700 tells clients not to use them (sections 2.1.2 and 2.4). The authorization code with PKCE takes
 //! the place of both, in a browser's script as well; a service that acts for itself uses [`ClientCredentials`] or, with
-//! a key in place of a password, a JWT.
+//! a key in place of a password, [`JwtBearer`].
 
 mod answer;
 mod authorization_code;
@@ -50,16 +59,18 @@ mod client_credentials;
 mod device_code;
 mod form;
 mod id_token;
+mod jwt_bearer;
 mod parameters;
 mod pkce;
 mod refresh_token;
 pub(crate) mod revocation;
+mod token_exchange;
 pub(crate) mod token_swap;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 pub(crate) use self::{
-    answer::{Answer, Asked},
+    answer::{Answer, Asked, REFUSALS},
     authorization_request::Server,
 };
 pub use self::{
@@ -68,8 +79,10 @@ pub use self::{
     client_credentials::ClientCredentials,
     device_code::{DeviceAuthorization, DeviceCode, Polling},
     form::Form,
+    jwt_bearer::JwtBearer,
     pkce::Pkce,
     refresh_token::RefreshToken,
+    token_exchange::{TokenExchange, token_type},
 };
 use crate::{error::Error, secret::Secret, token::TokenSet};
 
@@ -110,15 +123,21 @@ pub trait Grant: Send + Sync + 'static {
         Ok(answer)
     }
 
-    /// What it means that the server refused what was presented (`invalid_grant`), and what to do about it. `said` is
-    /// what the server said, fit to be shown.
+    /// By which error codes the server refuses what is presented. For a grant that spends a refresh token there are
+    /// more.
+    fn refusals(&self) -> &'static [&'static str] {
+        REFUSALS
+    }
+
+    /// What it means that the server refused what was presented, and what to do about it. `said` is what the server
+    /// said, fit to be shown.
     fn refused(&self, said: &str) -> Error {
         Error::misconfigured(format!("the token endpoint refused what the request presented ({said})"))
     }
 }
 
 /// 256 bits that nobody can guess, as a text that may go anywhere.
-fn random() -> Result<Secret, Error> {
+pub(crate) fn random() -> Result<Secret, Error> {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
     getrandom::fill(&mut *bytes)
         .map_err(|error| Error::transient(format!("the system has no random numbers: {error}")))?;

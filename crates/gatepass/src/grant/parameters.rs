@@ -16,7 +16,7 @@ pub(super) struct Parameters {
 }
 
 /// What the grants and the client's authentication send themselves.
-const TAKEN: [&str; 22] = [
+const TAKEN: [&str; 24] = [
     "grant_type",
     "client_id",
     "client_secret",
@@ -39,6 +39,8 @@ const TAKEN: [&str; 22] = [
     "subject_token",
     "subject_token_type",
     "actor_token",
+    "actor_token_type",
+    "requested_token_type",
 ];
 
 impl Parameters {

@@ -19,7 +19,7 @@ fn asked(refreshing: bool) -> Asked<'static> {
     } else {
         &|said| ClientCredentials::new().refused(said)
     };
-    Asked { whom: "token endpoint", spends_refresh_token: refreshing, refused, secrets: &[] }
+    Asked { whom: "token endpoint", spends_refresh_token: refreshing, refused, refusals: REFUSALS, secrets: &[] }
 }
 
 fn expires_in(written: &str) -> Expiry {

@@ -95,7 +95,8 @@ pub fn loopback_from_env() -> Result<Loopback, BoxError> {
     }
 }
 
-fn client_auth_from_env() -> Result<ClientAuth, BoxError> {
+/// `OAUTH_CLIENT_ID`, and how it authenticates.
+pub fn client_auth_from_env() -> Result<ClientAuth, BoxError> {
     let id = required("OAUTH_CLIENT_ID")?;
     let secret = || required("OAUTH_CLIENT_SECRET");
     match optional("OAUTH_CLIENT_AUTH").as_deref() {

@@ -3,7 +3,9 @@
 
 mod browser;
 mod fleet;
+mod program;
 mod provider;
+mod services;
 mod sign_in;
 
 use std::{future::Future, time::Duration};

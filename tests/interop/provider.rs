@@ -77,6 +77,11 @@ impl Provider {
         (text("client_id"), text("client_secret"))
     }
 
+    /// The private key of the client `signed` for this algorithm.
+    pub(crate) fn private_key(&self, algorithm: &str) -> &str {
+        self.clients["signed"]["private_keys"][algorithm].as_str().unwrap()
+    }
+
     /// A refresh token as a sign-in would have brought it.
     pub(crate) async fn mint(&self, client: &str) -> String {
         let body = format!(r#"{{"client_id":"{client}"}}"#);

@@ -1,177 +1,212 @@
-//! People sign in, in a browser.
+//! People sign in to programs, in a browser: the example `cli_login` and others as processes of their own.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
-use axum::{Router, routing::get};
-use bytes::Bytes;
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Full};
-use serde_json::Value;
-use tokio::{net::TcpListener, sync::mpsc};
+use futures_util::future::join_all;
+use tokio::process::Command;
 
 use super::{
     browser::Browser,
-    provider::{Provider, http_client},
+    program::{Home, Program, example},
+    provider::Provider,
 };
 
-const LIFETIME: Duration = Duration::from_secs(60);
-const STATE: &str = "a state that nobody guesses";
-// The pair of RFC 7636, appendix B.
-const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
-const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+/// Longer than a test.
+const LONG: Duration = Duration::from_secs(600);
+const SHORT: Duration = Duration::from_secs(3);
 
-type Parameters = HashMap<String, String>;
+const PHONE: (u32, u32) = (390, 844);
+const DESKTOP: (u32, u32) = (1280, 800);
 
-fn encode(parameters: &[(&str, &str)]) -> String {
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
+fn login(provider: &Provider, home: &Home, options: &[&str]) -> Command {
+    let mut command = example("cli_login", provider, home);
+    command.args(options);
+    command
 }
 
-async fn post(url: &str, form: &[(&str, &str)]) -> (StatusCode, Value) {
-    let request = Request::post(url)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .body(Full::<Bytes>::from(encode(form)))
-        .unwrap();
-    let response = http_client().request(request).await.unwrap();
-    let status = response.status();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
-    (status, serde_json::from_slice(&body).unwrap())
-}
-
-/// Where the browser comes back to.
-struct Callback {
-    uri: String,
-    queries: mpsc::UnboundedReceiver<Parameters>,
-}
-
-impl Callback {
-    async fn listen(host: &str) -> Self {
-        let listener = TcpListener::bind((host.trim_matches(['[', ']']), 0)).await.unwrap();
-        let uri = format!("http://{host}:{}/callback", listener.local_addr().unwrap().port());
-        let (sender, queries) = mpsc::unbounded_channel();
-        let answer = async move |uri: Uri| {
-            let query = uri.query().unwrap_or_default();
-            sender.send(form_urlencoded::parse(query.as_bytes()).into_owned().collect()).unwrap();
-            "back in the program"
-        };
-        tokio::spawn(async { axum::serve(listener, Router::new().route("/callback", get(answer))).await });
-        Self { uri, queries }
-    }
-
-    async fn query(&mut self) -> Parameters {
-        tokio::time::timeout(Duration::from_secs(20), self.queries.recv()).await.unwrap().unwrap()
-    }
-
-    fn request<'a>(&'a self, client: &'a str) -> [(&'a str, &'a str); 7] {
-        [
-            ("response_type", "code"),
-            ("client_id", client),
-            ("redirect_uri", &self.uri),
-            ("scope", "openid offline_access api:read"),
-            ("state", STATE),
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "S256"),
-        ]
-    }
-}
-
-async fn redeem(provider: &Provider, client: &str, redirect_uri: &str, code: &str) -> (StatusCode, Value) {
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", client),
-        ("code", code),
-        ("redirect_uri", redirect_uri),
-        ("code_verifier", VERIFIER),
-    ];
-    post(&provider.token_endpoint, &form).await
-}
-
-#[tokio::test]
-#[ignore = "needs Node.js and Chromium: run scripts/interop"]
-async fn a_code_comes_back_to_each_kind_of_loopback_address() {
-    let provider = Provider::start(LIFETIME).await;
-    let browser = Browser::start().await;
-    for (host, size) in [("127.0.0.1", (390, 844)), ("[::1]", (1280, 800)), ("localhost", (1280, 800))] {
-        let mut callback = Callback::listen(host).await;
-        browser.resize(size.0, size.1).await;
-        browser.goto(&format!("{}/auth?{}", provider.issuer, encode(&callback.request("native")))).await;
-        if host == "127.0.0.1" {
-            browser.screenshot("provider-login").await;
-            browser.sign_in("alice").await;
-        }
-        browser.consent().await;
-        browser.wait_for_text("back in the program").await;
-        assert!(browser.url().await.starts_with(&callback.uri));
-
-        let query = callback.query().await;
-        assert_eq!((query["state"].as_str(), &query["iss"]), (STATE, &provider.issuer));
-        assert_eq!(query.len(), 3, "{query:?}");
-        let (status, answer) = redeem(&provider, "native", &callback.uri, &query["code"]).await;
-        assert_eq!(status, StatusCode::OK, "{answer}");
-        assert!(answer["refresh_token"].is_string() && answer["id_token"].is_string(), "{answer}");
-    }
-}
-
-#[tokio::test]
-#[ignore = "needs Node.js and Chromium: run scripts/interop"]
-async fn a_person_may_say_no() {
-    let provider = Provider::start(LIFETIME).await;
-    let browser = Browser::start().await;
-    for signed_in in [false, true] {
-        let mut callback = Callback::listen("127.0.0.1").await;
-        browser.goto(&format!("{}/auth?{}", provider.issuer, encode(&callback.request("native")))).await;
-        if signed_in {
-            browser.sign_in("alice").await;
-        }
-        browser.deny().await;
-        let query = callback.query().await;
-        assert_eq!((query["error"].as_str(), query["state"].as_str()), ("access_denied", STATE));
-        assert_eq!(query["iss"], provider.issuer);
-    }
-}
-
-#[tokio::test]
-#[ignore = "needs Node.js and Chromium: run scripts/interop"]
-async fn rfc9126_5_a_client_that_has_to_push_its_request_signs_in_only_so() {
-    let provider = Provider::start(LIFETIME).await;
-    let browser = Browser::start().await;
-    let mut callback = Callback::listen("127.0.0.1").await;
-    let request = callback.request("pushed");
-    browser.goto(&format!("{}/auth?{}", provider.issuer, encode(&request))).await;
-    let (status, pushed) = post(&format!("{}/request", provider.issuer), &request).await;
-    assert_eq!(status, StatusCode::CREATED, "{pushed}");
-    assert_eq!(callback.query().await["error"], "invalid_request");
-
-    let short = [("client_id", "pushed"), ("request_uri", pushed["request_uri"].as_str().unwrap())];
-    browser.goto(&format!("{}/auth?{}", provider.issuer, encode(&short))).await;
+/// Starts it, signs in as `alice`, and sees the page that says so.
+async fn sign_in(browser: &Browser, provider: &Provider, home: &Home) -> serde_json::Value {
+    let mut program = Program::start(&mut login(provider, home, &["--no-browser"]));
+    browser.goto(&program.line("open: ").await).await;
     browser.sign_in("alice").await;
     browser.consent().await;
-    let query = callback.query().await;
-    let (status, answer) = redeem(&provider, "pushed", &callback.uri, &query["code"]).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
+    browser.wait_for_text("You can close this tab").await;
+    program.answer().await
+}
+
+async fn photograph(browser: &Browser, name: &str) {
+    for ((width, height), size) in [(PHONE, "phone"), (DESKTOP, "desktop")] {
+        browser.resize(width, height).await;
+        browser.screenshot(&format!("{name}-{size}")).await;
+    }
 }
 
 #[tokio::test]
 #[ignore = "needs Node.js and Chromium: run scripts/interop"]
-async fn a_device_waits_for_its_code_to_be_approved() {
-    let provider = Provider::start(LIFETIME).await;
-    let browser = Browser::start().await;
-    let grant_type = "urn:ietf:params:oauth:grant-type:device_code";
-    for (approved, outcome) in [(true, Value::Null), (false, "access_denied".into())] {
-        let request = [("client_id", "native"), ("scope", "openid api:read")];
-        let (status, device) = post(&format!("{}/device/auth", provider.issuer), &request).await;
-        assert_eq!(status, StatusCode::OK, "{device}");
-        let text = |name: &str| device[name].as_str().unwrap();
-        let poll = [("grant_type", grant_type), ("client_id", "native"), ("device_code", text("device_code"))];
-        assert_eq!(post(&provider.token_endpoint, &poll).await.1["error"], "authorization_pending");
+async fn s9_somebody_signs_in_once_and_the_program_goes_on_without_asking() {
+    let provider = Provider::start(SHORT).await;
+    let (browser, home) = (Browser::start().await, Home::new("once"));
+    let answer = sign_in(&browser, &provider, &home).await;
+    assert_eq!((&answer["token"]["account"], &answer["token"]["client_id"]), (&"alice".into(), &"native".into()));
+    let address = browser.url().await;
+    assert!(address.ends_with("/callback"), "the code is gone from the address bar: {address}");
+    photograph(&browser, "signed-in").await;
 
-        if approved {
-            browser.approve_device(text("verification_uri"), text("user_code")).await;
-        } else {
-            browser.confirm_device(text("verification_uri_complete"), text("user_code")).await;
-            browser.deny().await;
-            browser.wait_for_text("interrupted").await;
+    // At once with the stored token; after its end with a refresh; by three processes at a time with one.
+    let again = Program::start(&mut login(&provider, &home, &["--no-browser"])).answer().await;
+    assert_eq!(again["token"]["account"], "alice");
+    assert_eq!(provider.token_requests().await, 1);
+    for refreshes in 2..4 {
+        tokio::time::sleep(SHORT + Duration::from_millis(200)).await;
+        let programs = [(); 3].map(|()| Program::start(&mut login(&provider, &home, &["--no-browser"])).answer());
+        for answer in join_all(programs).await {
+            assert_eq!(answer["token"]["account"], "alice");
         }
-        let (status, answer) = post(&provider.token_endpoint, &poll).await;
-        assert_eq!((status.is_success(), &answer["error"]), (approved, &outcome), "{answer}");
+        assert_eq!(provider.token_requests().await, refreshes);
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and Chromium: run scripts/interop"]
+async fn s4_a_person_may_say_no_and_is_told_so() {
+    let provider = Provider::start(LONG).await;
+    let (browser, home) = (Browser::start().await, Home::new("denied"));
+    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
+    browser.goto(&program.line("open: ").await).await;
+    browser.sign_in("alice").await;
+    browser.deny().await;
+    browser.wait_for_text("aborted interaction").await;
+    photograph(&browser, "denied").await;
+    let ended = program.end().await;
+    assert!(!ended.succeeded && ended.stderr.contains("denied") && ended.stderr.lines().count() == 1, "{ended:?}");
+    assert_eq!(provider.token_requests().await, 0);
+
+    // And may think again.
+    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
+    browser.goto(&program.line("open: ").await).await;
+    browser.consent().await;
+    assert_eq!(program.answer().await["token"]["account"], "alice");
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and Chromium: run scripts/interop"]
+async fn s10_who_signed_out_is_asked_again_and_the_tokens_have_ended() {
+    let provider = Provider::start(LONG).await;
+    let (browser, home) = (Browser::start().await, Home::new("out"));
+    sign_in(&browser, &provider, &home).await;
+    let ended = Program::start(&mut login(&provider, &home, &["--sign-out"])).end().await;
+    assert!(ended.succeeded && ended.stdout.contains("signed out"), "{ended:?}");
+    let left = provider.control("revoke-refresh", r#"{"account":"alice"}"#).await;
+    assert_eq!(left["refresh_tokens"], 0, "the server ended it already");
+    let ended = Program::start(&mut login(&provider, &home, &["--sign-out"])).end().await;
+    assert!(ended.succeeded && ended.stdout.contains("nobody"), "{ended:?}");
+
+    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
+    browser.goto(&program.line("open: ").await).await;
+    browser.consent().await;
+    assert_eq!(program.answer().await["token"]["account"], "alice");
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and Chromium: run scripts/interop"]
+async fn f1_a_session_that_the_server_ended_leads_to_another_sign_in() {
+    let provider = Provider::start(SHORT).await;
+    let (browser, home) = (Browser::start().await, Home::new("ended"));
+    sign_in(&browser, &provider, &home).await;
+    provider.control("revoke-refresh", r#"{"account":"alice"}"#).await;
+    tokio::time::sleep(SHORT + Duration::from_millis(200)).await;
+    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
+    browser.goto(&program.line("open: ").await).await;
+    browser.consent().await;
+    assert_eq!(program.answer().await["token"]["account"], "alice");
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and Chromium: run scripts/interop"]
+async fn rfc8628_a_device_without_a_browser_waits_for_its_code_to_be_approved() {
+    let provider = Provider::start(LONG).await;
+    let browser = Browser::start().await;
+    for approved in [true, false] {
+        let home = Home::new(if approved { "device" } else { "device-denied" });
+        let mut program = Program::start(&mut login(&provider, &home, &["--device"]));
+        let address = program.line("http://").await;
+        let address = format!("http://{address}");
+        program.line("and enter this code").await;
+        let code = loop {
+            // The code stands alone on its line.
+            let line = program.line("").await;
+            if !line.is_empty() {
+                break line;
+            }
+        };
+        if approved {
+            browser.approve_device(&address, &code).await;
+            assert_eq!(program.answer().await["token"]["account"], "alice");
+            let again = Program::start(&mut login(&provider, &home, &["--device"])).answer().await;
+            assert_eq!(again["token"]["account"], "alice");
+        } else {
+            browser.confirm_device(&address, &code).await;
+            browser.deny().await;
+            let ended = program.end().await;
+            assert!(!ended.succeeded && ended.stderr.contains("denied"), "{ended:?}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and Chromium: run scripts/interop"]
+async fn rfc8252_2_the_system_browser_is_what_opens() {
+    let provider = Provider::start(LONG).await;
+    let (browser, home) = (Browser::start().await, Home::new("browser"));
+    let opened = home.path().join("opened");
+    let script = home.path().join("a-browser");
+    std::fs::write(
+        &script,
+        format!("#!/bin/sh\necho \"$1\" > '{0}.part' && mv '{0}.part' '{0}'\necho noise\n", opened.display()),
+    )
+    .unwrap();
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let mut program = Program::start(login(&provider, &home, &[]).env("BROWSER", &script));
+    program.line("A browser was opened").await;
+    let url = std::fs::read_to_string(&opened).unwrap();
+    browser.goto(url.trim()).await;
+    browser.sign_in("alice").await;
+    browser.consent().await;
+    let ended = program.end().await;
+    assert!(ended.succeeded && !ended.stdout.contains("noise"), "{ended:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and Chromium: run scripts/interop"]
+async fn rfc9126_a_server_that_wants_requests_pushed_gets_them_pushed() {
+    let provider = Provider::start(LONG).await;
+    let (browser, home) = (Browser::start().await, Home::new("pushed"));
+    let mut program =
+        Program::start(login(&provider, &home, &["--no-browser", "--push"]).env("OAUTH_CLIENT_ID", "pushed"));
+    let url = program.line("open: ").await;
+    assert!(url.contains("request_uri=") && !url.contains("code_challenge"), "{url}");
+    browser.goto(&url).await;
+    browser.sign_in("alice").await;
+    browser.consent().await;
+    assert_eq!(program.answer().await["token"]["client_id"], "pushed");
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and Chromium: run scripts/interop"]
+async fn a_program_may_have_pages_of_its_own() {
+    let provider = Provider::start(LONG).await;
+    let (browser, home) = (Browser::start().await, Home::new("pages"));
+    for says_yes in [true, false] {
+        let mut program = Program::start(&mut example("cli_custom_page", &provider, &home));
+        browser.goto(&program.line("open: ").await).await;
+        if says_yes {
+            browser.sign_in("alice").await;
+            browser.consent().await;
+        } else {
+            browser.deny().await;
+        }
+        browser.wait_for_text(if says_yes { "Moored" } else { "Turned back" }).await;
+        photograph(&browser, if says_yes { "own-page-signed-in" } else { "own-page-denied" }).await;
+        assert_eq!(program.end().await.succeeded, says_yes);
     }
 }

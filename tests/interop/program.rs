@@ -51,6 +51,21 @@ pub(crate) fn example(name: &str, provider: &Provider, home: &Home) -> Command {
     command
 }
 
+/// The same command in a desktop's session that has a keyring (gnome-keyring), unlocked.
+pub(crate) fn with_keyring(command: &Command) -> Command {
+    let script = "printf test | gnome-keyring-daemon --unlock --components=secrets --daemonize >/dev/null 2>&1; exec \"$0\" \"$@\"";
+    let command = command.as_std();
+    let mut session = Command::new("dbus-run-session");
+    session.args(["--", "sh", "-c", script]).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => session.env(name, value),
+            None => session.env_remove(name),
+        };
+    }
+    session
+}
+
 pub(crate) struct Program {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,

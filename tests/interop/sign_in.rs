@@ -7,7 +7,7 @@ use tokio::process::Command;
 
 use super::{
     browser::Browser,
-    program::{Home, Program, example},
+    program::{Home, Program, example, with_keyring},
     provider::Provider,
 };
 
@@ -174,6 +174,31 @@ async fn rfc8252_2_the_system_browser_is_what_opens() {
     browser.consent().await;
     let ended = program.end().await;
     assert!(ended.succeeded && !ended.stdout.contains("noise"), "{ended:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js, Chromium and gnome-keyring: run scripts/interop"]
+async fn the_tokens_are_sealed_with_a_key_of_the_keyring() {
+    let provider = Provider::start(LONG).await;
+    let (browser, home) = (Browser::start().await, Home::new("keyring"));
+    let mut program = Program::start(&mut with_keyring(&login(&provider, &home, &["--keyring", "--no-browser"])));
+    browser.goto(&program.line("open: ").await).await;
+    browser.sign_in("alice").await;
+    browser.consent().await;
+    assert_eq!(program.answer().await["token"]["account"], "alice");
+    let kept = std::fs::read_to_string(home.path().join("data/gatepass-cli-login/tokens.sealed.json")).unwrap();
+    assert!(kept.contains("keyring") && !kept.contains("access_token") && !kept.contains("refresh_token\""), "{kept}");
+
+    let again = Program::start(&mut with_keyring(&login(&provider, &home, &["--keyring"]))).answer().await;
+    assert_eq!(again["token"]["account"], "alice");
+    assert_eq!(provider.token_requests().await, 1);
+
+    let mut without = login(&provider, &home, &["--keyring"]);
+    let without = Program::start(without.env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/no/such/bus")).end().await;
+    assert!(
+        !without.succeeded && without.stderr.lines().count() == 1 && without.stderr.contains("keyring"),
+        "{without:?}"
+    );
 }
 
 #[tokio::test]

@@ -24,10 +24,16 @@ fn login(provider: &Provider, home: &Home, options: &[&str]) -> Command {
     command
 }
 
-/// Starts it, signs in as `alice`, and sees the page that says so.
-async fn sign_in(browser: &Browser, provider: &Provider, home: &Home) -> serde_json::Value {
+/// Starts it, and goes where it says.
+async fn opened(browser: &Browser, provider: &Provider, home: &Home) -> Program {
     let mut program = Program::start(&mut login(provider, home, &["--no-browser"]));
     browser.goto(&program.line("open: ").await).await;
+    program
+}
+
+/// Starts it, signs in as `alice`, and sees the page that says so.
+async fn sign_in(browser: &Browser, provider: &Provider, home: &Home) -> serde_json::Value {
+    let program = opened(browser, provider, home).await;
     browser.sign_in("alice").await;
     browser.consent().await;
     browser.wait_for_text("You can close this tab").await;
@@ -71,8 +77,7 @@ async fn s9_somebody_signs_in_once_and_the_program_goes_on_without_asking() {
 async fn s4_a_person_may_say_no_and_is_told_so() {
     let provider = Provider::start(LONG).await;
     let (browser, home) = (Browser::start().await, Home::new("denied"));
-    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
-    browser.goto(&program.line("open: ").await).await;
+    let program = opened(&browser, &provider, &home).await;
     browser.sign_in("alice").await;
     browser.deny().await;
     browser.wait_for_text("aborted interaction").await;
@@ -82,8 +87,7 @@ async fn s4_a_person_may_say_no_and_is_told_so() {
     assert_eq!(provider.token_requests().await, 0);
 
     // And may think again.
-    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
-    browser.goto(&program.line("open: ").await).await;
+    let program = opened(&browser, &provider, &home).await;
     browser.consent().await;
     assert_eq!(program.answer().await["token"]["account"], "alice");
 }
@@ -101,8 +105,7 @@ async fn s10_who_signed_out_is_asked_again_and_the_tokens_have_ended() {
     let ended = Program::start(&mut login(&provider, &home, &["--sign-out"])).end().await;
     assert!(ended.succeeded && ended.stdout.contains("nobody"), "{ended:?}");
 
-    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
-    browser.goto(&program.line("open: ").await).await;
+    let program = opened(&browser, &provider, &home).await;
     browser.consent().await;
     assert_eq!(program.answer().await["token"]["account"], "alice");
 }
@@ -115,8 +118,7 @@ async fn f1_a_session_that_the_server_ended_leads_to_another_sign_in() {
     sign_in(&browser, &provider, &home).await;
     provider.control("revoke-refresh", r#"{"account":"alice"}"#).await;
     tokio::time::sleep(SHORT + Duration::from_millis(200)).await;
-    let mut program = Program::start(&mut login(&provider, &home, &["--no-browser"]));
-    browser.goto(&program.line("open: ").await).await;
+    let program = opened(&browser, &provider, &home).await;
     browser.consent().await;
     assert_eq!(program.answer().await["token"]["account"], "alice");
 }

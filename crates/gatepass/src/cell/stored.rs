@@ -255,14 +255,20 @@ impl Visit<'_> {
         error: Error,
     ) -> Result<Round, Lost> {
         let error = Failure::counted(error, self.inner.lock().failure.as_deref());
+        // An access token that was refused, and that nothing renews: whoever starts next would go on with it.
+        let mut has_changed = error.is_reauth_required()
+            && self.inner.living().is_none()
+            && record.generation_of(&self.variant) <= self.known
+            && record.drop_access_token(&self.variant);
         if let Some(before) = intent_before {
             // A dead grant is in no doubt.
             let before = before.filter(|_| !error.is_reauth_required());
             self.settle_intent(record.intent.map(|intent| (intent.id, before)));
             record.intent = before;
-            if let Ok(Some(swapped)) = self.swap(version, &record).await {
-                version = Some(swapped);
-            }
+            has_changed = true;
+        }
+        if has_changed && let Ok(Some(swapped)) = self.swap(version, &record).await {
+            version = Some(swapped);
         }
         if error.is_reauth_required() {
             // F1: somebody may have signed in meanwhile.

@@ -33,9 +33,12 @@ impl RefreshToken {
 impl Grant for RefreshToken {
     fn form(&self, current: Option<&TokenSet>) -> Result<Form, Error> {
         let Some(refresh_token) = current.and_then(|set| set.refresh_token.as_ref()) else {
-            return Err(Error::reauth_required(
-                "sign in first, or put a token set into the cell: there is no refresh token to exchange",
-            ));
+            return Err(Error::reauth_required(match current {
+                Some(_) => {
+                    "sign in again: the token has ended or was refused, and there is no refresh token to renew it with"
+                }
+                None => "sign in first, or put a token set into the cell: there is no refresh token to exchange",
+            }));
         };
         let mut form = Form::new("refresh_token");
         form.push("refresh_token", refresh_token.clone());

@@ -116,7 +116,7 @@ impl Record {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.refresh_token.is_none() && self.tokens.is_empty()
+        self.refresh_token.is_none() && self.tokens.values().all(|kept| kept.access_token.is_none())
     }
 
     /// # Errors
@@ -181,6 +181,11 @@ impl Record {
         self.keep(variant, set, now);
         let now = millis(now);
         self.tokens.retain(|name, kept| name == variant || kept.ends.is_none_or(|ends| ends > now));
+    }
+
+    /// Forgets a variant's access token. Whether there was one.
+    pub(crate) fn drop_access_token(&mut self, variant: &str) -> bool {
+        self.tokens.get_mut(variant).is_some_and(|kept| kept.access_token.take().is_some())
     }
 
     /// Takes a set from outside, after a sign-in: what was there belonged to another grant.

@@ -5,6 +5,7 @@ mod adopting;
 mod doubt;
 mod failing;
 mod newest;
+mod refused;
 mod removing;
 mod runtimes;
 mod schedules;

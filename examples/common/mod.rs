@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "a module of several programs, each of which uses a part")]
 
 pub mod measure;
+pub mod web_api;
 
 use std::{env, fmt::Write, future::Future, process::ExitCode};
 
@@ -70,18 +71,22 @@ pub fn client_from_env<S: HttpService>(transport: S) -> Result<endpoint::Client<
 
 /// `OAUTH_TOKEN_URL` or `OAUTH_ISSUER`; `OAUTH_AUTH_URL` and `OAUTH_DEVICE_URL` where people sign in.
 pub fn server_from_env() -> Result<AuthorizationServer, BoxError> {
-    let mut server = match (optional("OAUTH_TOKEN_URL"), optional("OAUTH_ISSUER")) {
+    let server = match (optional("OAUTH_TOKEN_URL"), optional("OAUTH_ISSUER")) {
         (Some(url), _) => AuthorizationServer::token_endpoint(url),
         (None, Some(issuer)) => AuthorizationServer::issuer(issuer),
         (None, None) => return Err("set OAUTH_ISSUER, or OAUTH_TOKEN_URL: where is the authorization server?".into()),
     };
+    Ok(with_endpoints_from_env(server))
+}
+
+fn with_endpoints_from_env(mut server: AuthorizationServer) -> AuthorizationServer {
     if let Some(url) = optional("OAUTH_AUTH_URL") {
         server = server.authorization_endpoint(url);
     }
     if let Some(url) = optional("OAUTH_DEVICE_URL") {
         server = server.device_authorization_endpoint(url);
     }
-    Ok(server)
+    server
 }
 
 /// Where the callback comes: at `PORT`, or at any port.
@@ -132,9 +137,14 @@ where
 
 /// `API_URL`, and its origin as the one that gets the token.
 pub fn api_from_env() -> Result<(Uri, Origins), BoxError> {
-    let url = required("API_URL")?;
+    api_at(&required("API_URL")?)
+}
+
+fn api_at(url: &str) -> Result<(Uri, Origins), BoxError> {
     let uri: Uri = url.parse().map_err(|error| format!("API_URL is `{url}`: {error}; write a whole URL"))?;
-    let (scheme, authority) = (uri.scheme_str().unwrap_or_default(), uri.authority().map_or("", |it| it.as_str()));
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(format!("API_URL is `{url}`: write a whole URL, such as https://api.example.com/v1").into());
+    };
     let origins = Origins::new([format!("{scheme}://{authority}")])?;
     Ok((uri, origins))
 }

@@ -1,18 +1,21 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, atomic::AtomicUsize},
     time::Duration,
 };
 
 use gatepass::{
     Error, TokenCell, TokenEndpoint,
-    cell::Builder,
     endpoint::{Client, HttpService},
     grant::{AuthorizationRequest, RefreshToken},
     store::{FileStore, TokenStore},
 };
 
-use crate::{Loopback, ShowSteps, Step, Terminal, place};
+use crate::{
+    Loopback, ShowSteps, Step, Terminal,
+    kept::{AnyOwner, Kept},
+    place,
+};
 
 /// A program that people sign in to. See the [crate docs](crate).
 #[derive(Clone)]
@@ -26,9 +29,31 @@ pub struct App<S> {
     pub(crate) takes_pasted: Option<bool>,
     pub(crate) deadline: Duration,
     steps: Arc<Mutex<dyn ShowSteps + Send>>,
-    stored: Option<Arc<dyn Fn(Builder) -> Builder + Send + Sync>>,
+    kept: Option<Arc<dyn Kept>>,
     subject: String,
-    cell: Arc<OnceLock<TokenCell>>,
+    pub(crate) account: Arc<Account>,
+}
+
+/// What all clones of a program share that have the same account.
+pub(crate) struct Account {
+    cell: OnceLock<TokenCell>,
+    /// Held while somebody is asked; what came of it last.
+    pub(crate) turn: tokio::sync::Mutex<Result<(), Error>>,
+    /// How often somebody was asked.
+    pub(crate) answers: AtomicUsize,
+    /// How often somebody signed out.
+    pub(crate) departures: AtomicUsize,
+}
+
+impl Default for Account {
+    fn default() -> Self {
+        Self {
+            cell: OnceLock::new(),
+            turn: tokio::sync::Mutex::new(Ok(())),
+            answers: AtomicUsize::new(0),
+            departures: AtomicUsize::new(0),
+        }
+    }
 }
 
 /// How the person gets to the authorization server.
@@ -54,9 +79,9 @@ impl<S: HttpService> App<S> {
             takes_pasted: None,
             deadline: Duration::from_secs(5 * 60),
             steps: Arc::new(Mutex::new(Terminal::stderr())),
-            stored: None,
+            kept: None,
             subject: String::new(),
-            cell: Arc::default(),
+            account: Arc::default(),
         }
     }
 
@@ -70,7 +95,7 @@ impl<S: HttpService> App<S> {
     /// the server's own. Its redirect URI does not count: [`loopback`](Self::loopback) says where the callback comes.
     pub fn request(mut self, request: AuthorizationRequest) -> Self {
         self.request = request;
-        self.cell = Arc::default();
+        self.account = Arc::default();
         self
     }
 
@@ -78,31 +103,32 @@ impl<S: HttpService> App<S> {
     /// read, `tokens.json` in a folder of the program's name, among those that the platform keeps for programs' data
     /// (`~/.local/share` or `XDG_DATA_HOME`, `~/Library/Application Support`, `%APPDATA%`).
     pub fn store(mut self, store: impl TokenStore) -> Self {
-        let store = Arc::new(store);
-        self.stored = Some(Arc::new(move |builder| builder.store(store.clone())));
-        self.cell = Arc::default();
+        self.kept = Some(Arc::new(Arc::new(store)));
+        self.account = Arc::default();
         self
     }
 
-    /// Keeps the tokens in the same file, encrypted with a key that the operating system's keyring keeps: Keychain,
-    /// Credential Manager, or whatever answers for the Secret Service on Linux. The key is made when there is none.
+    /// Keeps the tokens in the same folder, in `tokens.sealed.json`, encrypted with a key that the operating system's
+    /// keyring keeps: Keychain, Credential Manager, or whatever answers for the Secret Service on Linux. The key is made
+    /// when there is none.
     ///
     /// # Errors
-    /// Misconfigured, when there is no keyring or it is not for this program.
+    /// Misconfigured, when there is no keyring or it is not for this program. Transient, when it does not answer within a
+    /// minute: it may wait to be unlocked, where nobody sees it.
     ///
     /// # Panics
     /// Outside a tokio runtime.
     #[cfg(feature = "keyring")]
     pub async fn keyring(self) -> Result<Self, Error> {
         let file = FileStore::new(place::of(&self.name, "tokens.sealed.json")?);
-        let key = crate::keyring::key(&self.name, &file).await?;
+        let key = crate::keyring::key(self.name.trim(), &file).await?;
         Ok(self.store(gatepass::store::Sealed::new(file, key)))
     }
 
     /// Whose tokens these are, where one program has several accounts: any name that tells them apart.
     pub fn subject(mut self, subject: impl Into<String>) -> Self {
         self.subject = subject.into();
-        self.cell = Arc::default();
+        self.account = Arc::default();
         self
     }
 
@@ -132,8 +158,8 @@ impl<S: HttpService> App<S> {
         self
     }
 
-    /// How long somebody may take to sign in in the browser: 5 min unless set, a day at the longest. A code for another device has a time of
-    /// its own.
+    /// How long somebody may take to sign in in the browser: 5 min unless set, a day at the longest. A code for another
+    /// device has a time of its own.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline.min(Duration::from_secs(24 * 3600));
         self
@@ -153,16 +179,31 @@ impl<S: HttpService> App<S> {
     /// # Errors
     /// Misconfigured: a name that no folder can have, no home directory, parameters that do not go together.
     pub fn cell(&self) -> Result<TokenCell, Error> {
-        if let Some(cell) = self.cell.get() {
+        if let Some(cell) = self.account.cell.get() {
             return Ok(cell.clone());
         }
-        let source = TokenEndpoint::of(self.client.clone(), RefreshToken::from(&self.request))?;
-        let builder = TokenCell::builder(source).subject(&self.subject).name(&self.name);
-        let builder = match &self.stored {
-            Some(store) => store(builder),
-            None => builder.store(FileStore::new(place::of(&self.name, "tokens.json")?)),
-        };
-        Ok(self.cell.get_or_init(|| builder.build()).clone())
+        let builder = TokenCell::builder(self.source()?).subject(&self.subject).name(&self.name);
+        let builder = self.kept()?.with(builder);
+        Ok(self.account.cell.get_or_init(|| builder.build()).clone())
+    }
+
+    /// Finds out whether what a sign-in brings can be kept (S9), whosever is there now: it would be replaced.
+    pub(crate) async fn check_store(&self) -> Result<(), Error> {
+        let kept = self.kept()?;
+        let reader = TokenCell::builder(AnyOwner::of(&self.source()?)).subject(&self.subject);
+        kept.with(reader).build().token_set().await?;
+        kept.check().await
+    }
+
+    fn source(&self) -> Result<TokenEndpoint<S, RefreshToken>, Error> {
+        TokenEndpoint::of(self.client.clone(), RefreshToken::from(&self.request))
+    }
+
+    fn kept(&self) -> Result<Arc<dyn Kept>, Error> {
+        match &self.kept {
+            Some(kept) => Ok(kept.clone()),
+            None => Ok(Arc::new(Arc::new(FileStore::new(place::of(&self.name, "tokens.json")?)))),
+        }
     }
 }
 

@@ -43,6 +43,7 @@
 
 mod app;
 mod browser;
+mod kept;
 #[cfg(feature = "keyring")]
 mod keyring;
 pub mod loopback;

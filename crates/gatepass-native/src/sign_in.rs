@@ -1,16 +1,23 @@
-use std::{io::IsTerminal, pin::pin, time::Duration};
+use std::{io::IsTerminal, pin::pin, sync::atomic::Ordering, time::Duration};
 
 use gatepass::{
     Error, TokenCell, TokenSet,
-    endpoint::{Client, HttpService},
+    endpoint::HttpService,
     grant::{DeviceAuthorization, PendingAuthorization},
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, MissedTickBehavior, interval, sleep_until},
+};
 
 use crate::{App, Callback, Listener, Outcome, Step, app::Way, browser, pasted, stdin::Lines};
 
 impl<S: HttpService> App<S> {
     /// A cell that has a token: what was kept from an earlier sign-in if that is good still, else the person is asked.
+    /// Calls at once, of clones of one `App`, ask once and share what comes of it.
+    ///
+    /// Where the store fails only when the person has signed in, the tokens are used all the same, and
+    /// [`Step::NotKept`] says that the next start will ask again.
     ///
     /// # Errors
     /// [Denied](Error::is_denied), when the person said no. Reauthentication required, when nobody finished the sign-in
@@ -22,7 +29,7 @@ impl<S: HttpService> App<S> {
     ///
     /// # Cancel safety
     /// Dropping the future closes the port and asks no more. Once the callback has come, what it brings is kept all the
-    /// same.
+    /// same. A code for another device that was approved that very moment may be spent.
     pub async fn sign_in(&self) -> Result<TokenCell, Error> {
         let cell = self.cell()?;
         match cell.get().await {
@@ -44,25 +51,37 @@ impl<S: HttpService> App<S> {
     /// As for [`sign_in`](Self::sign_in).
     pub async fn sign_in_again(&self) -> Result<TokenCell, Error> {
         let cell = self.cell()?;
-        // Reads the store: one that cannot be used is found out before anybody is asked.
-        cell.token_set().await?;
-        let result = match self.way {
-            Way::Browser | Way::Shown => self.by_browser(&cell).await,
-            Way::Device => self.by_device(&cell).await,
-        };
-        self.show(Step::Ended { succeeded: result.is_ok() });
+        let answers = self.answers();
+        let mut turn = self.account.turn.lock().await;
+        if self.answers() != answers {
+            // Somebody was asked meanwhile.
+            return turn.clone().map(|()| cell);
+        }
+        let result = self.ask(&cell).await;
+        turn.clone_from(&result);
+        self.account.answers.fetch_add(1, Ordering::SeqCst);
         result.map(|()| cell)
     }
 
-    async fn by_browser(&self, cell: &TokenCell) -> Result<(), Error> {
+    async fn ask(&self, cell: &TokenCell) -> Result<(), Error> {
+        self.check_store().await?;
+        let sign_in = SignIn { app: self.clone(), departures: self.departures(), cell: cell.clone() };
+        let result = match self.way {
+            Way::Browser | Way::Shown => self.by_browser(sign_in).await,
+            Way::Device => self.by_device(sign_in).await,
+        };
+        self.show(Step::Ended { succeeded: result.is_ok() });
+        result
+    }
+
+    async fn by_browser(&self, sign_in: SignIn<S>) -> Result<(), Error> {
         let listener = self.loopback.clone().named(&self.name).listen().await?;
         let request = self.request.clone().redirect_uri(listener.redirect_uri());
         let pending = self.client.authorize(&request).await?;
         let (query, callback) = self.until_answered(listener, &pending).await?;
         // In a task of its own: who drops this future has the code spent, and would lose what it brought.
-        let (client, cell) = (self.client.clone(), cell.clone());
-        let redeemed = tokio::spawn(async move {
-            let result = redeem(&client, &cell, pending, &query).await;
+        finished(tokio::spawn(async move {
+            let result = sign_in.redeem(pending, &query).await;
             if let Some(callback) = callback {
                 let message = result.as_ref().err().map(Error::to_string);
                 callback
@@ -73,10 +92,8 @@ impl<S: HttpService> App<S> {
                     .await;
             }
             result
-        });
-        redeemed
-            .await
-            .unwrap_or_else(|error| Err(Error::transient("the sign-in broke off: run it again").with_source(error)))
+        }))
+        .await
     }
 
     /// The query of the callback, and the browser that waits for its page, if it came by one.
@@ -116,7 +133,7 @@ impl<S: HttpService> App<S> {
         }
     }
 
-    async fn by_device(&self, cell: &TokenCell) -> Result<(), Error> {
+    async fn by_device(&self, sign_in: SignIn<S>) -> Result<(), Error> {
         let code = self.client.authorize_device(&DeviceAuthorization::from(&self.request)).await?;
         self.show(Step::Device {
             user_code: code.user_code().to_owned(),
@@ -133,19 +150,65 @@ impl<S: HttpService> App<S> {
                 _ = tick.tick() => self.show(waiting(began, ends)),
             }
         };
-        cell.put(set).await
+        finished(tokio::spawn(async move { sign_in.keep(set).await })).await
+    }
+
+    fn answers(&self) -> usize {
+        self.account.answers.load(Ordering::SeqCst)
+    }
+
+    fn departures(&self) -> usize {
+        self.account.departures.load(Ordering::SeqCst)
     }
 }
 
-async fn redeem(
-    client: &Client<impl HttpService>,
-    cell: &TokenCell,
-    pending: PendingAuthorization,
-    query: &str,
-) -> Result<(), Error> {
-    let grant = pending.answer(query)?;
-    let set = client.exchange(&grant, None).await?;
-    cell.put(set).await
+/// A sign-in under way, as it goes on when nobody waits for it any more.
+struct SignIn<S> {
+    app: App<S>,
+    cell: TokenCell,
+    /// As many as when it began.
+    departures: usize,
+}
+
+impl<S: HttpService> SignIn<S> {
+    async fn redeem(&self, pending: PendingAuthorization, query: &str) -> Result<(), Error> {
+        let grant = pending.answer(query)?;
+        self.keep(self.app.client.exchange(&grant, None).await?).await
+    }
+
+    /// Keeps what it brought; a sign-out since it began comes before it (S10).
+    async fn keep(&self, set: TokenSet) -> Result<(), Error> {
+        if !self.is_over() {
+            let kept = self.cell.put(set.clone()).await;
+            // A sign-out counts itself first and then removes what there is, which now may be too early.
+            if !self.is_over() {
+                return self.in_use(kept);
+            }
+            self.cell.remove().await?;
+        }
+        self.app.revoke(&set).await;
+        Err(Error::reauth_required("somebody signed out before the sign-in was complete: sign in again"))
+    }
+
+    /// C5: what could not be stored is in use all the same.
+    fn in_use(&self, kept: Result<(), Error>) -> Result<(), Error> {
+        match kept {
+            Err(error) if self.cell.status().unsaved.is_some() => {
+                self.app.show(Step::NotKept { why: error.to_string() });
+                Ok(())
+            }
+            kept => kept,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.app.departures() != self.departures
+    }
+}
+
+/// What became of a task that goes on by itself.
+async fn finished(task: JoinHandle<Result<(), Error>>) -> Result<(), Error> {
+    task.await.unwrap_or_else(|error| Err(Error::transient("the sign-in broke off: run it again").with_source(error)))
 }
 
 /// The next line that was pasted; when there are none to come, it waits for ever.
@@ -175,6 +238,7 @@ fn ticks() -> tokio::time::Interval {
 
 fn in_words(time: Duration) -> String {
     match time.as_secs() {
+        0 => format!("{time:?}"),
         seconds @ 0..120 => format!("{seconds} s"),
         seconds => format!("{} min", seconds / 60),
     }

@@ -1,10 +1,11 @@
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use gatepass::{Error, endpoint::HttpService};
+use tokio::time::{Instant, timeout_at};
 
 use crate::App;
 
-/// How long the server is waited for: whoever signs out wants to be gone.
+/// How long the server is waited for, half of it for an exchange under way: whoever signs out wants to be gone.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What became of the tokens at the server. Here they are gone.
@@ -23,8 +24,8 @@ pub enum SignedOut {
 }
 
 impl<S: HttpService> App<S> {
-    /// Signs out: tells the server to end what it issued, and forgets it here in any case. Whoever runs the program
-    /// beside this one has its access token until the next exchange.
+    /// Signs out: tells the server to end what it issued, and forgets it here in any case. A sign-in under way here comes
+    /// to nothing. Whoever runs the program beside this one has its access token until the next exchange.
     ///
     /// # Errors
     /// Of the store: then the tokens are still there.
@@ -36,11 +37,13 @@ impl<S: HttpService> App<S> {
     /// They may be ended at the server, and still be here.
     pub async fn sign_out(&self) -> Result<SignedOut, Error> {
         let cell = self.cell()?;
+        self.account.departures.fetch_add(1, Ordering::SeqCst);
+        let begun = Instant::now();
         // An exchange under way would bring another refresh token.
-        cell.settled().await;
+        let _ = timeout_at(begun + DEADLINE / 2, cell.settled()).await;
         let revoked = match cell.token_set().await {
             Ok(None) => SignedOut::WasNot,
-            Ok(Some(set)) => match tokio::time::timeout(DEADLINE, self.revoke(&set)).await {
+            Ok(Some(set)) => match timeout_at(begun + DEADLINE, self.revoke(&set)).await {
                 Ok(revoked) => revoked,
                 Err(_) => SignedOut::NotRevoked(Error::transient(format!(
                     "the authorization server did not answer within {} s",
@@ -54,7 +57,7 @@ impl<S: HttpService> App<S> {
         Ok(revoked)
     }
 
-    async fn revoke(&self, set: &gatepass::TokenSet) -> SignedOut {
+    pub(crate) async fn revoke(&self, set: &gatepass::TokenSet) -> SignedOut {
         let metadata = match self.client.metadata().await {
             Ok(metadata) => metadata,
             Err(error) => return SignedOut::NotRevoked(error),

@@ -45,6 +45,12 @@ pub enum Step {
         /// What to paste instead.
         hint: String,
     },
+    /// Somebody has signed in, and the store cannot keep it: it is good for as long as the program runs.
+    #[non_exhaustive]
+    NotKept {
+        /// Why not.
+        why: String,
+    },
     /// There is a token, or there will be none: what went wrong, the error says.
     #[non_exhaustive]
     Ended {
@@ -91,6 +97,7 @@ impl fmt::Debug for Step {
                 f.debug_struct("Waiting").field("elapsed", elapsed).field("left", left).finish()
             }
             Self::NotTheCallback { hint } => f.debug_struct("NotTheCallback").field("hint", hint).finish(),
+            Self::NotKept { why } => f.debug_struct("NotKept").field("why", why).finish(),
             Self::Ended { succeeded } => f.debug_struct("Ended").field("succeeded", succeeded).finish(),
         }
     }

@@ -158,6 +158,11 @@ impl Terminal {
                         self.device(verification_uri, verification_uri_complete.as_deref(), user_code, *expires_in)?;
                     }
                     Step::NotTheCallback { hint } => writeln!(self.output, "{}", printable(hint, MOST_TEXT))?,
+                    Step::NotKept { why } => writeln!(
+                        self.output,
+                        "The sign-in could not be kept, so the next start asks again: {}",
+                        printable(why, MOST_TEXT)
+                    )?,
                     Step::Ended { succeeded: true } => writeln!(self.output, "Signed in.")?,
                     Step::Ended { succeeded: false } => {}
                     Step::Waiting { .. } => {}

@@ -139,7 +139,7 @@ pub trait Grant: Send + Sync + 'static {
 /// 256 bits that nobody can guess, as a text that may go anywhere.
 pub(crate) fn random() -> Result<Secret, Error> {
     let mut bytes = zeroize::Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *bytes)
+    getrandom::fill(bytes.as_mut_slice())
         .map_err(|error| Error::transient(format!("the system has no random numbers: {error}")))?;
-    Ok(Secret::new(URL_SAFE_NO_PAD.encode(*bytes)))
+    Ok(Secret::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }

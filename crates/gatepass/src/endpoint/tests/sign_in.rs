@@ -203,6 +203,17 @@ async fn rfc8628_2_and_3_polls_keep_the_interval_and_slow_down() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn rfc8628_2_and_3_polls_go_on_where_errors_come_with_200_as_githubs_do() {
+    const SCRIPT: &[(u16, &str)] = &[(200, PENDING.1), (200, r#"{"error":"slow_down","interval":10}"#), (200, GOOD)];
+    let (server, polls) = device(SCRIPT);
+    let client = public(&server);
+    let code = client.authorize_device(&DeviceAuthorization::new()).await.unwrap();
+    let started = tokio::time::Instant::now();
+    assert!(client.poll(&code).await.is_ok());
+    assert_eq!((started.elapsed().as_secs(), polls.load(Ordering::Relaxed)), (5 + 5 + 10, 3));
+}
+
+#[tokio::test(start_paused = true)]
 async fn rfc8628_4_an_outage_slows_the_polls_down_and_passes() {
     let (server, polls) = device(&[(503, "<html>"), (502, ""), (200, GOOD)]);
     let client = public(&server);

@@ -75,7 +75,10 @@ fn main() -> ExitCode {
             .header(header::ACCEPT, "application/vnd.github+json")
             .header(HeaderName::from_static("x-github-api-version"), "2022-11-28");
         app.sign_in().await?;
-        web_api::end(cell, repositories(&mut api).await).await
+        let result = repositories(&mut api).await;
+        // What a renewal under way brings is kept.
+        cell.settled().await;
+        result
     })
 }
 

@@ -92,7 +92,10 @@ async fn me(task: &Task) -> Result<(), BoxError> {
     let cell = app.cell()?;
     let mut api = Api::new(SPOTIFY.name, API, cell.clone(), Rules::new())?;
     app.sign_in().await?;
-    web_api::end(cell, playlists(&mut api).await).await
+    let result = playlists(&mut api).await;
+    // What a renewal under way brings is kept.
+    cell.settled().await;
+    result
 }
 
 async fn playlists(api: &mut Api) -> Result<(), BoxError> {

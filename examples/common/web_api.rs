@@ -171,18 +171,6 @@ impl Pages {
     }
 }
 
-/// Ends what a signed-in person asked for: what a renewal brought is kept; a token that is of no use any more is
-/// forgotten, so that the next start asks to sign in.
-pub async fn end(cell: TokenCell, result: Result<(), BoxError>) -> Result<(), BoxError> {
-    cell.settled().await;
-    if let Err(error) = &result
-        && error.downcast_ref::<Error>().is_some_and(Error::is_reauth_required)
-    {
-        cell.remove().await?;
-    }
-    result
-}
-
 /// `account_page` is where a person ends what a provider cannot be told to end.
 pub async fn sign_out(app: &App<impl HttpService>, account_page: &str) -> Result<(), BoxError> {
     match app.sign_out().await? {

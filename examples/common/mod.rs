@@ -185,5 +185,6 @@ pub fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
         let _ = write!(line, ": {error}");
         cause = error.source();
     }
-    line.replace(['\r', '\n'], " ")
+    // What a server said may have anything in it.
+    line.replace(char::is_control, " ")
 }

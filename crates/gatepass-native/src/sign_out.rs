@@ -1,12 +1,15 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
-use gatepass::{Error, endpoint::HttpService};
+use gatepass::{Error, TokenCell, TokenSet, endpoint::HttpService};
 use tokio::time::{Instant, timeout_at};
 
 use crate::App;
 
 /// How long the server is waited for, half of it for an exchange under way: whoever signs out wants to be gone.
 const DEADLINE: Duration = Duration::from_secs(10);
+
+/// How many sets are ended, if each time another one has come.
+const ROUNDS: usize = 3;
 
 /// What became of the tokens at the server. Here they are gone.
 #[derive(Clone, Debug)]
@@ -41,23 +44,37 @@ impl<S: HttpService> App<S> {
         let begun = Instant::now();
         // An exchange under way would bring another refresh token.
         let _ = timeout_at(begun + DEADLINE / 2, cell.settled()).await;
-        let revoked = match cell.token_set().await {
-            Ok(None) => SignedOut::WasNot,
-            Ok(Some(set)) => match timeout_at(begun + DEADLINE, self.revoke(&set)).await {
-                Ok(revoked) => revoked,
-                Err(_) => SignedOut::NotRevoked(Error::transient(format!(
-                    "the authorization server did not answer within {} s",
-                    DEADLINE.as_secs()
-                ))),
-            },
-            // Of another client, or no longer to be read: nothing to tell the server.
-            Err(error) => SignedOut::NotRevoked(error),
-        };
+        let revoked = timeout_at(begun + DEADLINE, self.revoke_all(&cell)).await.unwrap_or_else(|_| {
+            SignedOut::NotRevoked(Error::transient(format!(
+                "the authorization server did not answer within {} s",
+                DEADLINE.as_secs()
+            )))
+        });
         cell.remove().await?;
         Ok(revoked)
     }
 
-    pub(crate) async fn revoke(&self, set: &gatepass::TokenSet) -> SignedOut {
+    /// The set there is, and the next one, where the program or another process refreshed meanwhile.
+    async fn revoke_all(&self, cell: &TokenCell) -> SignedOut {
+        let (mut outcome, mut ended) = (SignedOut::WasNot, None);
+        for _ in 0..ROUNDS {
+            let set = match cell.token_set().await {
+                Ok(Some(set)) if matches!(outcome, SignedOut::WasNot) || ended != set.refresh_token => set,
+                Ok(_) => break,
+                // Of another client, or no longer to be read: nothing to tell the server.
+                Err(error) => return SignedOut::NotRevoked(error),
+            };
+            outcome = self.revoke(&set).await;
+            if !matches!(outcome, SignedOut::Revoked) {
+                break;
+            }
+            ended = set.refresh_token;
+            cell.settled().await;
+        }
+        outcome
+    }
+
+    pub(crate) async fn revoke(&self, set: &TokenSet) -> SignedOut {
         let metadata = match self.client.metadata().await {
             Ok(metadata) => metadata,
             Err(error) => return SignedOut::NotRevoked(error),

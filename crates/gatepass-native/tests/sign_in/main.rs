@@ -7,6 +7,7 @@ mod browser;
 mod devices;
 mod giving_up;
 mod keeping;
+mod meanwhile;
 mod names;
 mod program;
 mod signing_out;

@@ -83,11 +83,29 @@ impl<S: HttpService> Client<S> {
     }
 
     async fn run(&self, grant: &impl Grant, current: Option<&TokenSet>) -> Result<TokenSet, Error> {
-        let mut form = grant.form(current)?;
+        // Before anything is asked for: there may be nothing to present.
+        let form = grant.form(current)?;
         let metadata = self.metadata().await?;
+        self.run_at(&metadata, grant, form, current).await
+    }
+
+    /// The same at a server that is known.
+    pub(super) async fn run_at(
+        &self,
+        metadata: &Metadata,
+        grant: &impl Grant,
+        mut form: Form,
+        current: Option<&TokenSet>,
+    ) -> Result<TokenSet, Error> {
         let issuer = metadata.issuer.as_deref();
         if grant.spends_refresh_token() {
             self.check_owner(current, issuer)?;
+        }
+        if !grant.may_go_to(issuer, self.id()) {
+            return Err(Error::misconfigured(
+                "what the request presents is for another authorization server or another client: it was not sent; use the \
+                 client that the sign-in began with",
+            ));
         }
         // Metadata without it is refused when it is read.
         let mut url = metadata.token_endpoint.as_deref().unwrap_or_default();
@@ -98,7 +116,7 @@ impl<S: HttpService> Client<S> {
         let to = To {
             whom: "token endpoint",
             url,
-            server: &metadata,
+            server: metadata,
             spends_refresh_token: grant.spends_refresh_token(),
             refused: &|said| grant.refused(said),
             refusals: grant.refusals(),
@@ -134,7 +152,7 @@ impl<S: HttpService> Client<S> {
             }
         };
         let mut secrets = self.auth.secrets();
-        secrets.extend(form.secrets().cloned());
+        secrets.extend(form.secrets());
         let To { whom, spends_refresh_token, refused, refusals, .. } = *to;
         let asked = Asked { whom, spends_refresh_token, refused, refusals, secrets: &secrets };
         read(Answer { status, headers: &headers, body: &body }, &asked)

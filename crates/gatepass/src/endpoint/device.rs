@@ -3,7 +3,7 @@ use tokio::time::Instant;
 use super::{Client, HttpService, client::To};
 use crate::{
     error::Error,
-    grant::{DeviceAuthorization, DeviceCode, Polling},
+    grant::{DeviceAuthorization, DeviceCode, Grant, Polling},
     token::TokenSet,
 };
 
@@ -49,15 +49,22 @@ impl<S: HttpService> Client<S> {
         let mut polling = Polling::every(code.interval());
         let mut wait = polling.interval();
         let mut last_failure = None;
+        // Once: where it cannot be read for a while, the sign-in goes on.
+        let metadata = self.metadata().await?;
         while Instant::now() + wait < ends {
             tokio::time::sleep(wait).await;
-            let error = match self.exchange(code, None).await {
+            let error = match self.run_at(&metadata, code, code.form(None)?, None).await {
                 Ok(set) => return Ok(set),
                 Err(error) => error,
             };
             match polling.after(&error) {
                 Some(next) => wait = next,
-                None => return Err(error),
+                None => {
+                    if error.is_misconfigured() {
+                        self.forget();
+                    }
+                    return Err(error);
+                }
             }
             last_failure = Some(error).filter(|error| error.code() != Some("authorization_pending"));
         }

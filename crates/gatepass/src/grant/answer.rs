@@ -16,6 +16,9 @@ use crate::{
 /// Codes by which a server refuses what a request presents, whatever it is.
 pub(crate) const REFUSALS: &[&str] = &["invalid_grant", "expired_token"];
 
+/// Codes by which a server says that a person said no, or may not, where one is asked; the second is Microsoft's.
+const DENIALS: [&str; 2] = ["access_denied", "authorization_declined"];
+
 /// An answer, read whole.
 pub(crate) struct Answer<'a> {
     pub(crate) status: StatusCode,
@@ -43,7 +46,7 @@ impl Answer<'_> {
         let json = serde_json::from_slice(self.body).ok();
         let object = json.as_ref().and_then(Value::as_object);
         match object {
-            Some(object) if self.status.is_success() && !object.contains_key("error") => token_set(object),
+            Some(object) if self.status.is_success() && !has_error(object) => token_set(object),
             _ => Err(self.error(object, asked)),
         }
     }
@@ -51,7 +54,7 @@ impl Answer<'_> {
     /// The same for an answer that is no token set: its members.
     pub(crate) fn read_object(&self, asked: &Asked<'_>) -> Result<Map<String, Value>, Error> {
         match serde_json::from_slice(self.body) {
-            Ok(Value::Object(object)) if self.status.is_success() && !object.contains_key("error") => Ok(object),
+            Ok(Value::Object(object)) if self.status.is_success() && !has_error(&object) => Ok(object),
             Ok(Value::Object(object)) => Err(self.error(Some(&object), asked)),
             _ => Err(self.error(None, asked)),
         }
@@ -59,7 +62,11 @@ impl Answer<'_> {
 
     /// The same for an answer that says nothing but that it was done.
     pub(crate) fn read_nothing(&self, asked: &Asked<'_>) -> Result<(), Error> {
-        if self.status.is_success() { Ok(()) } else { self.read_object(asked).map(drop) }
+        match serde_json::from_slice(self.body) {
+            Ok(Value::Object(object)) if has_error(&object) => Err(self.error(Some(&object), asked)),
+            _ if self.status.is_success() => Ok(()),
+            _ => self.read_object(asked).map(drop),
+        }
     }
 
     fn error(&self, object: Option<&Map<String, Value>>, asked: &Asked<'_>) -> Error {
@@ -120,7 +127,12 @@ impl Answer<'_> {
             (_, Some("invalid_scope")) => wrong("a scope was refused: ask for scopes the client may have"),
             (_, Some("invalid_target")) => wrong("the resource or audience was refused: ask for one the server knows"),
             (_, Some(code)) if refreshing && is_refusal(code) => (asked.refused)(said),
-            (_, Some("access_denied")) => Error::denied(format!("the sign-in was denied ({said})")),
+            (_, Some(code)) if DENIALS.contains(&code) && asked.refusals.contains(&code) => {
+                Error::denied(format!("the sign-in was denied ({said})"))
+            }
+            (_, Some("access_denied")) => {
+                wrong("the client may not have such a token: allow it at the authorization server")
+            }
             (_, Some(code)) if asked.refusals.contains(&code) => (asked.refused)(said),
             (
                 _,
@@ -147,6 +159,11 @@ impl Answer<'_> {
     }
 }
 
+/// Whether it says that something went wrong. Some servers have the member always.
+fn has_error(object: &Map<String, Value>) -> bool {
+    object.get("error").is_some_and(|error| !error.is_null() && error != "")
+}
+
 fn token_set(object: &Map<String, Value>) -> Result<TokenSet, Error> {
     let text = |name: &str| object.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let Some(access_token) = text("access_token") else {
@@ -167,12 +184,13 @@ fn token_set(object: &Map<String, Value>) -> Result<TokenSet, Error> {
 impl Asked<'_> {
     /// What a server says, fit to be shown: no control characters, not long, nothing we sent.
     fn sanitize(&self, text: &str) -> String {
-        let mut text = text.to_owned();
+        // Before anything is looked for: what it tears apart is whole again then.
+        let mut text: String = text.chars().filter(|c| !c.is_control()).collect();
         // A shorter one guards nothing, and would tear words apart.
         for secret in self.secrets.iter().filter(|secret| secret.expose().len() >= 4) {
             text = text.replace(secret.expose(), "(..)");
         }
-        text.chars().filter(|c| !c.is_control()).take(300).collect()
+        text.chars().take(300).collect()
     }
 }
 

@@ -68,6 +68,11 @@ impl Grant for AuthorizationCode {
         "authorization_code"
     }
 
+    fn may_go_to(&self, issuer: Option<&str>, client_id: &str) -> bool {
+        let Some(own) = self.client_id.as_deref() else { return true };
+        own == client_id && self.issuer.as_deref() == issuer
+    }
+
     /// An ID token that comes along has to be from this server, for this client and for this sign-in.
     fn accept(&self, mut answer: TokenSet) -> Result<TokenSet, Error> {
         if let Some(id_token) = &answer.id_token {
@@ -80,6 +85,11 @@ impl Grant for AuthorizationCode {
         }
         answer.scope = answer.scope.or_else(|| self.scope.as_deref().map(Into::into));
         Ok(answer)
+    }
+
+    /// The second is GitHub's.
+    fn refusals(&self) -> &'static [&'static str] {
+        &["invalid_grant", "bad_verification_code", "access_denied"]
     }
 
     fn refused(&self, said: &str) -> Error {

@@ -77,7 +77,8 @@ impl AuthorizationRequest {
         if self.redirect_uri.bytes().any(|byte| !byte.is_ascii_graphic()) || rest.is_empty() {
             return wrong("write it as it is registered, like http://127.0.0.1:4180/callback");
         }
-        match scheme {
+        let scheme = scheme.to_ascii_lowercase();
+        match &*scheme {
             "https" | "http" => match self.redirect_uri.parse::<Uri>() {
                 Ok(uri) if scheme == "https" && uri.host().is_some() => {}
                 Ok(uri) if uri.host().is_some_and(is_loopback) => {}

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use http::Uri;
 use serde_json::{Map, Value};
@@ -56,13 +56,15 @@ impl DeviceAuthorization {
             ));
         };
         let seconds = |name: &str| answer.get(name).and_then(seconds);
+        let expires_in = seconds("expires_in").unwrap_or(DEFAULT_LIFETIME);
+        let interval = seconds("interval").unwrap_or(DEFAULT_INTERVAL).max(SHORTEST_INTERVAL);
         Ok(DeviceCode {
             device_code: Secret::new(device_code),
             user_code: shown(user_code),
             verification_uri: address_of(verification_uri)?,
             verification_uri_complete: text("verification_uri_complete").map(address_of).transpose()?,
-            expires_in: seconds("expires_in").unwrap_or(DEFAULT_LIFETIME),
-            interval: seconds("interval").unwrap_or(DEFAULT_INTERVAL).max(SHORTEST_INTERVAL),
+            expires_in,
+            interval: if interval > expires_in / 4 { interval.min(LONGEST_INTERVAL) } else { interval },
             scope: self.parameters.scope(),
         })
     }
@@ -72,12 +74,14 @@ impl DeviceAuthorization {
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// A server that says 0 does not mean it.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+/// One that says more counts in milliseconds, most likely, if there would be hardly a poll before the code ends.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 /// `expires_in` is required; it bounds the wait all the same.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(15 * 60);
 
 /// The codes of one sign-in: show the person [`user_code`](Self::user_code) and
 /// [`verification_uri`](Self::verification_uri), and wait by [`Client::poll`](crate::endpoint::Client::poll).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DeviceCode {
     device_code: Secret,
     user_code: String,
@@ -116,6 +120,17 @@ impl DeviceCode {
     }
 }
 
+/// Without the codes: who has the one gets the tokens, who has the other may approve in somebody's place.
+impl fmt::Debug for DeviceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceCode")
+            .field("verification_uri", &self.verification_uri)
+            .field("expires_in", &self.expires_in)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Grant for DeviceCode {
     fn form(&self, _current: Option<&TokenSet>) -> Result<Form, Error> {
         let mut form = Form::new("urn:ietf:params:oauth:grant-type:device_code");
@@ -134,6 +149,18 @@ impl Grant for DeviceCode {
     fn accept(&self, mut answer: TokenSet) -> Result<TokenSet, Error> {
         answer.scope = answer.scope.or_else(|| self.scope.as_deref().map(Into::into));
         Ok(answer)
+    }
+
+    /// Some are Microsoft's, one is GitHub's.
+    fn refusals(&self) -> &'static [&'static str] {
+        &[
+            "invalid_grant",
+            "expired_token",
+            "bad_verification_code",
+            "incorrect_device_code",
+            "access_denied",
+            "authorization_declined",
+        ]
     }
 
     fn refused(&self, said: &str) -> Error {
@@ -174,18 +201,17 @@ impl Polling {
     /// How long to wait after this answer; `None` when it is the last.
     ///
     /// `slow_down` adds five seconds for good. No answer, and one that says that the server cannot answer, doubles the
-    /// wait, up to a minute; the server's own Retry-After may make it longer.
+    /// wait, up to a minute; the server's own Retry-After may make it longer, up to a minute too: the code ends.
     pub fn after(&mut self, answer: &Error) -> Option<Duration> {
-        const LONGEST: Duration = Duration::from_secs(60);
         if !answer.is_transient() {
             return None;
         }
         self.interval = match answer.code() {
             Some("authorization_pending") => self.interval,
             Some("slow_down") => self.interval.saturating_add(Duration::from_secs(5)),
-            _ => (self.interval * 2).min(self.interval.max(LONGEST)),
+            _ => self.interval.saturating_mul(2).min(self.interval.max(LONGEST_INTERVAL)),
         };
-        Some(answer.retry_after().map_or(self.interval, |wait| wait.max(self.interval)))
+        Some(answer.retry_after().map_or(self.interval, |wait| wait.min(LONGEST_INTERVAL).max(self.interval)))
     }
 }
 

@@ -55,9 +55,13 @@ impl Form {
         self.fields.retain(|(name, _)| is_wanted(name));
     }
 
-    /// What must not be repeated in an error: all values but those that name things.
-    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        self.fields.iter().filter(|(name, _)| !NAMING.contains(&&**name)).map(|(_, value)| value)
+    /// What must not be repeated in an error, as it is and as it was sent: all values but those that name things.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let secret = self.fields.iter().filter(|(name, _)| !NAMING.contains(&&**name)).map(|(_, value)| value);
+        secret.flat_map(|value| {
+            let encoded: String = form_urlencoded::byte_serialize(value.expose().as_bytes()).collect();
+            [value.clone(), Secret::new(encoded)]
+        })
     }
 
     /// The text of the body.

@@ -107,6 +107,12 @@ pub trait Grant: Send + Sync + 'static {
         String::new()
     }
 
+    /// Whether what is presented is for this server, by its issuer where that is known, and this client (X6).
+    fn may_go_to(&self, issuer: Option<&str>, client_id: &str) -> bool {
+        let _ = (issuer, client_id);
+        true
+    }
+
     /// Checks the settings, once, before the first request.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::*;
-use crate::grant::{AuthorizationRequest, DeviceAuthorization, PendingAuthorization};
+use crate::grant::{AuthorizationCode, AuthorizationRequest, DeviceAuthorization, PendingAuthorization};
 
 const REDIRECT: &str = "http://127.0.0.1:4180/callback";
 const ENDPOINTS: &str = r#""authorization_endpoint":"https://auth.example.com/authorize?tenant=x",
@@ -236,7 +236,14 @@ async fn rfc8628_5_a_code_that_nobody_approves_ends() {
 
 #[tokio::test(start_paused = true)]
 async fn rfc8628_5_no_and_too_late_end_the_polls_at_once() {
-    for (said, is_denied) in [("access_denied", true), ("expired_token", false), ("invalid_grant", false)] {
+    for (said, is_denied) in [
+        ("access_denied", true),
+        ("authorization_declined", true), // Microsoft's
+        ("expired_token", false),
+        ("invalid_grant", false),
+        ("bad_verification_code", false), // Microsoft's
+        ("incorrect_device_code", false), // GitHub's
+    ] {
         let body: &'static str = format!(r#"{{"error":"{said}"}}"#).leak();
         let (server, polls) = device(Vec::leak(vec![(400, body)]));
         let client = public(&server);
@@ -245,6 +252,90 @@ async fn rfc8628_5_no_and_too_late_end_the_polls_at_once() {
         assert!(error.is_reauth_required() && error.is_denied() == is_denied, "{error:?}");
         assert_eq!(polls.load(Ordering::Relaxed), 1);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_a_busy_server_that_asks_for_an_hour_does_not_end_the_sign_in() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let server = signing_in("", move |seen| {
+        if seen.url.ends_with("/device") {
+            let body = r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example","interval":5000,"expires_in":900}"#;
+            return answer(200, body);
+        }
+        let mut busy = answer(429, "");
+        busy.headers_mut().insert("retry-after", "3600".parse().unwrap());
+        if polls.fetch_add(1, Ordering::Relaxed) == 0 { busy } else { answer(200, GOOD) }
+    });
+    let client = public(&server);
+    let code = client.authorize_device(&DeviceAuthorization::new()).await.unwrap();
+    let set = client.poll(&code).await.unwrap();
+    assert_eq!(access_token(&set), "a-token");
+}
+
+/// In an outage some other server may answer in its place.
+#[tokio::test(start_paused = true)]
+async fn f3_metadata_that_is_away_for_a_while_does_not_end_a_sign_in_that_began() {
+    let polls = AtomicUsize::new(0);
+    let server = Server::new(move |seen| {
+        let polled = polls.load(Ordering::Relaxed);
+        Ok(match (&*seen.url, &seen.method) {
+            (_, &Method::GET) if polled > 0 => answer(404, "<html>"),
+            (_, &Method::GET) => {
+                answer(200, &format!(r#"{{"issuer":"{ISSUER}","token_endpoint":"{TOKEN_URL}",{ENDPOINTS}}}"#))
+            }
+            (TOKEN_URL, _) if polls.fetch_add(1, Ordering::Relaxed) == 0 => return Err("connection reset".into()),
+            (TOKEN_URL, _) => answer(200, GOOD),
+            _ => answer(
+                200,
+                r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example","expires_in":900}"#,
+            ),
+        })
+    });
+    let client = public(&server);
+    let code = client.authorize_device(&DeviceAuthorization::new()).await.unwrap();
+    assert!(client.poll(&code).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn x6_a_code_goes_to_the_server_and_from_the_client_that_the_sign_in_began_with() {
+    let server = signing_in("", |_| answer(200, GOOD));
+    let begun = public(&server);
+    let code = async |client: &Client<_>| {
+        let pending = client.authorize(&AuthorizationRequest::new(REDIRECT)).await.unwrap();
+        let state = query_of(&pending)["state"].clone();
+        pending.answer(&format!("code=c0de&state={state}")).unwrap()
+    };
+    let elsewhere = AuthorizationServer::token_endpoint("https://other.example/token").named("https://other.example");
+    for other in [
+        Client::new(server.transport(), elsewhere, ClientAuth::none("my-app")).unwrap(),
+        Client::new(server.transport(), found(), ClientAuth::none("another-app")).unwrap(),
+    ] {
+        let error = other.exchange(&code(&begun).await, None).await.unwrap_err();
+        assert!(error.is_misconfigured(), "{error:?}");
+    }
+    assert!(server.seen().iter().all(|seen| seen.method == Method::GET), "the code was not sent");
+    assert!(begun.exchange(&code(&begun).await, None).await.is_ok());
+}
+
+/// GitHub's, with status 200.
+#[tokio::test(start_paused = true)]
+async fn a_code_that_was_used_or_has_ended_asks_for_another_sign_in_by_whatever_name() {
+    for code in ["invalid_grant", "bad_verification_code"] {
+        let body: &'static str = format!(r#"{{"error":"{code}"}}"#).leak();
+        let server = signing_in("", move |_| answer(200, body));
+        let error = public(&server).exchange(&AuthorizationCode::new("c0de", REDIRECT), None).await.unwrap_err();
+        assert!(error.is_reauth_required() && !error.is_denied(), "{error:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn x5_a_code_is_not_shown_in_the_spelling_it_was_sent_in() {
+    let echo =
+        r#"{"error":"invalid_grant","error_description":"code=4%2F0AdQt8qh&x of 4/0AdQt8qh or 4/0A\u0000dQt8qh"}"#;
+    let server = signing_in("", move |_| answer(400, echo));
+    let error = public(&server).exchange(&AuthorizationCode::new("4/0AdQt8qh", REDIRECT), None).await.unwrap_err();
+    let shown = format!("{error} {error:?}");
+    assert!(error.is_reauth_required() && !shown.contains("0AdQt8qh"), "{shown}");
 }
 
 #[tokio::test(start_paused = true)]

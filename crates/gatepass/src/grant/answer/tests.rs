@@ -80,6 +80,18 @@ fn f1_a_refused_refresh_token_asks_for_the_sign_in() {
 }
 
 #[test]
+fn rfc7009_3_an_error_is_no_revocation_whatever_its_status() {
+    let headers = HeaderMap::new();
+    let nothing = |body: &str| {
+        Answer { status: StatusCode::OK, headers: &headers, body: body.as_bytes() }.read_nothing(&asked(false))
+    };
+    assert!(nothing(r#"{"ok":false,"error":"server_error"}"#).unwrap_err().is_transient());
+    for done in ["", "{}", r#"{"ok":true,"error":null}"#, "<html>", "null"] {
+        assert!(nothing(done).is_ok(), "{done}");
+    }
+}
+
+#[test]
 fn f1_a_refusal_of_a_refresh_without_a_reason_is_doubted() {
     for body in
         ["", "{}", r#"{"error":"invalid_request"}"#, r#"{"title":"Bad Request","status":400}"#, r#"{"error":"odd"}"#]
@@ -114,6 +126,23 @@ fn x5_what_the_server_repeats_of_our_secrets_is_not_shown() {
     let error = read(400, body, true).unwrap_err();
     let shown = format!("{error} {error:?}");
     assert!(!shown.contains("r3fresh") && !shown.contains("s3cret") && !shown.contains('\n'), "{shown}");
+}
+
+/// Auth0's answer to a service that was not allowed an API yet: no person is there to say no, or to sign in again.
+#[test]
+fn f2_who_signs_nobody_in_is_told_to_allow_it_when_access_is_denied() {
+    let body = r#"{"error":"access_denied","error_description":"Client is not authorized to access it"}"#;
+    let error = read(403, body, false).unwrap_err();
+    assert!(error.is_misconfigured() && !error.is_denied(), "{error:?}");
+    assert!(error.to_string().contains("allow"), "{error}");
+}
+
+#[test]
+fn what_says_that_there_is_no_error_is_none() {
+    for none in ["null", r#""""#] {
+        let body = format!(r#"{{"access_token":"a","error":{none}}}"#);
+        assert!(read(200, &body, false).is_ok(), "{body}");
+    }
 }
 
 #[test]

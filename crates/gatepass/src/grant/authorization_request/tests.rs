@@ -164,6 +164,8 @@ fn rfc6749_7_the_redirect_uri_is_absolute_safe_and_stays_as_it_is_written() {
         ("https://", "whole"),
         ("http://127.0.0.1/a b", "registered"),
         ("javascript:alert(1)", "safe"),
+        ("JavaScript:alert(1)", "safe"),
+        ("HTTP://app.example.com/callback", "https"),
     ] {
         let error = AuthorizationRequest::new(bad).check().unwrap_err();
         assert!(error.is_misconfigured() && error.to_string().contains(hint), "{bad}: {error}");

@@ -21,7 +21,8 @@ fn the_example_of_rfc8628_section_3_2_is_read() {
     assert_eq!((code.user_code(), code.verification_uri()), ("WDJB-MJHT", "https://example.com/device"));
     assert_eq!(code.verification_uri_complete(), Some("https://example.com/device?user_code=WDJB-MJHT"));
     assert_eq!((code.expires_in(), code.interval()), (Duration::from_secs(1800), Duration::from_secs(5)));
-    assert!(!format!("{code:?}").contains("GmRh"), "the device code is a secret (8628-6)");
+    let shown = format!("{code:?}");
+    assert!(!shown.contains("GmRh") && !shown.contains("WDJB"), "who sees the codes may take part (8628-6): {shown}");
     assert_eq!(
         code.form(None).unwrap().encode().expose(),
         "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Adevice_code&\
@@ -40,6 +41,7 @@ fn rfc8628_1_without_an_interval_it_is_five_seconds() {
     assert_eq!(with(Value::Null).interval(), Duration::from_secs(5));
     assert_eq!(with(json!("7")).interval(), Duration::from_secs(7));
     assert_eq!(with(json!(0)).interval(), Duration::from_secs(1), "never a hot loop");
+    assert_eq!(with(json!(5000)).interval(), Duration::from_secs(60), "milliseconds, most likely");
     assert_eq!(with(Value::Null).expires_in(), Duration::from_secs(900));
 }
 
@@ -74,7 +76,10 @@ fn rfc8628_4_without_an_answer_the_waits_double_up_to_a_minute() {
     let waits: Vec<_> = (0..6).map(|_| polling.after(&Error::transient("no answer")).unwrap().as_secs()).collect();
     assert_eq!(waits, [10, 20, 40, 60, 60, 60]);
     let asked = Error::transient("429").with_retry_after(Duration::from_secs(90));
-    assert_eq!(polling.after(&asked), Some(Duration::from_secs(90)));
+    assert_eq!(polling.after(&asked), Some(Duration::from_secs(60)), "as far as a code lives (C8)");
+    let mut polling = Polling::every(Duration::from_secs(5));
+    let asked = Error::transient("429").with_retry_after(Duration::from_secs(45));
+    assert_eq!(polling.after(&asked), Some(Duration::from_secs(45)));
 }
 
 #[test]

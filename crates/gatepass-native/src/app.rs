@@ -110,7 +110,7 @@ impl<S: HttpService> App<S> {
 
     /// Keeps the tokens in the same folder, in `tokens.sealed.json`, encrypted with a key that the operating system's
     /// keyring keeps: Keychain, Credential Manager, or whatever answers for the Secret Service on Linux. The key is made
-    /// when there is none.
+    /// when there is none. If it gets lost, so do the tokens: [`sign_out`](Self::sign_out), and sign in again.
     ///
     /// # Errors
     /// Misconfigured, when there is no keyring or it is not for this program. Transient, when it does not answer within a

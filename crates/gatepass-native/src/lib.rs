@@ -31,6 +31,9 @@
 //! - Redirects to a scheme of the program's own (`com.example.app:/callback`) come to the program by the operating
 //!   system, not by this crate; [`AuthorizationRequest`](gatepass::grant::AuthorizationRequest) takes such a redirect URI,
 //!   and [`PendingAuthorization::answer`](gatepass::grant::PendingAuthorization::answer) what comes back.
+//! - The address of the sign-in is an argument of the browser, where other users of the machine may see it. It holds no
+//!   secret that lets them have the tokens, but they might finish the sign-in as themselves; where that matters, leave the
+//!   request at the server first, by `AuthorizationRequest::pushed`.
 //! - A client secret in a program that people install is none (RFC 8252 section 8.5). Where a provider insists on one,
 //!   [`AuthorizationServer::token_swap`](gatepass::AuthorizationServer::token_swap) leaves it on a server of yours.
 //!

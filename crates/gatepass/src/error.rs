@@ -180,3 +180,25 @@ impl std::error::Error for Error {
         self.0.source.as_deref().map(|source| source as _)
     }
 }
+
+/// What somebody else wrote, fit to be shown on one line: no control characters, none that turn or hide text, and an
+/// end.
+pub(crate) fn printable(text: &str, most: usize) -> String {
+    let acts = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    text.chars().filter(|&c| !acts(c)).take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn rfc6749_25_what_somebody_else_wrote_cannot_act_on_a_terminal() {
+        assert_eq!(printable("a\r\n\u{1b}[31mb\u{202e}c\u{200b}d", 100), "a[31mbcd");
+        assert_eq!(printable("äöü€", 2), "äö");
+    }
+}

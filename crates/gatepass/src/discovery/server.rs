@@ -3,7 +3,11 @@ use std::fmt;
 use http::Uri;
 
 use super::Metadata;
-use crate::{error::Error, origins::is_loopback, store::fingerprint};
+use crate::{
+    error::{Error, printable},
+    origins::is_loopback,
+    store::fingerprint,
+};
 
 /// An authorization server. See the [module docs](crate::discovery).
 #[derive(Clone)]
@@ -197,7 +201,7 @@ impl AuthorizationServer {
         let (Location::Issuer(asked) | Location::TokenEndpoint(asked)) = &self.location;
         let named = metadata.issuer.as_deref().unwrap_or_default();
         if named != *asked && self.accepted_issuer.as_deref() != Some(named) {
-            let named: String = named.chars().filter(|c| !c.is_control()).take(200).collect();
+            let named = printable(named, 200);
             return Err(Error::misconfigured(format!(
                 "the metadata of issuer `{asked}` names `{named}`: configure the issuer exactly as the server writes it"
             )));
@@ -237,7 +241,7 @@ impl AuthorizationServer {
 
 /// A URL fit to be shown: without what may be a password, in front of the host or in the query.
 fn shown(url: &str) -> String {
-    let url: String = url.chars().filter(|c| !c.is_control()).take(200).collect();
+    let url = printable(url, 200);
     let url = url.split(['?', '#']).next().unwrap_or_default();
     match url.split_once('@') {
         Some((_, rest)) => rest.to_owned(),

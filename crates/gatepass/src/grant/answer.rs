@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     clock::{self, FAR},
-    error::Error,
+    error::{Error, printable},
     retry_after::RetryAfter,
     secret::Secret,
     token::TokenSet,
@@ -185,7 +185,7 @@ impl Asked<'_> {
     /// What a server says, fit to be shown: no control characters, not long, nothing we sent.
     fn sanitize(&self, text: &str) -> String {
         // Before anything is looked for: what it tears apart is whole again then.
-        let mut text: String = text.chars().filter(|c| !c.is_control()).collect();
+        let mut text = printable(text, usize::MAX);
         // A shorter one guards nothing, and would tear words apart.
         for secret in self.secrets.iter().filter(|secret| secret.expose().len() >= 4) {
             text = text.replace(secret.expose(), "(..)");

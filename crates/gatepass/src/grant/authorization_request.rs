@@ -9,7 +9,12 @@ use super::{
     parameters::{Parameters, parameter_setters},
     random,
 };
-use crate::{discovery::Metadata, error::Error, origins::is_loopback, secret::Secret};
+use crate::{
+    discovery::Metadata,
+    error::{Error, printable},
+    origins::is_loopback,
+    secret::Secret,
+};
 
 /// Asks a person, at the authorization server, to let the client in (RFC 6749 section 4.1.1). See the
 /// [module docs](crate::grant#people-sign-in).
@@ -65,7 +70,7 @@ impl AuthorizationRequest {
     /// Misconfigured, with the setting that is wrong.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |why: &str| {
-            let uri: String = self.redirect_uri.chars().filter(|c| !c.is_control()).take(200).collect();
+            let uri = printable(&self.redirect_uri, 200);
             Err(Error::misconfigured(format!("the redirect URI `{uri}` cannot be used: {why}")))
         };
         let Some((scheme, rest)) = self.redirect_uri.split_once(':') else {

@@ -1,7 +1,10 @@
 //! What an authorization server sends back through the browser (RFC 6749 section 4.1.2, RFC 9207). Anybody can send it:
 //! nothing of it counts before its state was compared.
 
-use crate::{error::Error, secret::Secret};
+use crate::{
+    error::{Error, printable},
+    secret::Secret,
+};
 
 /// A callback's parameters. Unknown ones are ignored (6749-13).
 #[derive(Debug, Default)]
@@ -40,8 +43,8 @@ impl Callback {
                 0 => callback.code = Some(Secret::from(value.into_owned())),
                 1 => callback.state = Some(Secret::from(value.into_owned())),
                 2 => callback.issuer = Some(value.into_owned()),
-                3 => callback.error = Some(shown(&value)),
-                _ => callback.description = Some(shown(&value)),
+                3 => callback.error = Some(printable(&value, 300)),
+                _ => callback.description = Some(printable(&value, 300)),
             }
         }
         Ok(callback)
@@ -77,9 +80,4 @@ impl Callback {
         };
         Err(failed.with_code(error))
     }
-}
-
-/// What anybody may have written, fit to be shown on one line.
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(300).collect()
 }

@@ -8,7 +8,12 @@ use super::{
     answer::seconds,
     parameters::{Parameters, parameter_setters},
 };
-use crate::{error::Error, origins::is_loopback, secret::Secret, token::TokenSet};
+use crate::{
+    error::{Error, printable},
+    origins::is_loopback,
+    secret::Secret,
+    token::TokenSet,
+};
 
 /// Asks for a code that a person enters in a browser elsewhere (RFC 8628 section 3.1): for machines without one. See the
 /// [module docs](crate::grant#people-sign-in).
@@ -60,7 +65,7 @@ impl DeviceAuthorization {
         let interval = seconds("interval").unwrap_or(DEFAULT_INTERVAL).max(SHORTEST_INTERVAL);
         Ok(DeviceCode {
             device_code: Secret::new(device_code),
-            user_code: shown(user_code),
+            user_code: printable(user_code, 100),
             verification_uri: address_of(verification_uri)?,
             verification_uri_complete: text("verification_uri_complete").map(address_of).transpose()?,
             expires_in,
@@ -217,7 +222,7 @@ impl Polling {
 
 /// An address that a person may be sent to.
 fn address_of(text: &str) -> Result<String, Error> {
-    let address = shown(text);
+    let address = printable(text, 2000);
     let safe = address.parse::<Uri>().is_ok_and(|uri| match (uri.scheme_str(), uri.host()) {
         (Some("https"), Some(_)) => true,
         (Some("http"), Some(host)) => is_loopback(host),
@@ -230,10 +235,6 @@ fn address_of(text: &str) -> Result<String, Error> {
             "the authorization server wants people to enter their code at `{address}`, which is no https address: tell who runs it"
         )))
     }
-}
-
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(2000).collect()
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
             .steps(Terminal::stdout());
         let cell = app.sign_in().await?;
         let token = cell.get().await?;
-        println!("signed in; the token has the scopes `{}`", token.scope().unwrap_or("its server did not say which"));
-        Ok(())
+        let scopes = token.scope().unwrap_or("its server did not say which");
+        common::say(format!("signed in; the token has the scopes `{scopes}`"))
     })
 }

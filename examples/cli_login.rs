@@ -54,30 +54,28 @@ fn main() -> ExitCode {
         if options.sign_out {
             return sign_out(app.sign_out().await?);
         }
+        // Before anybody is asked.
+        let api = common::optional("API_URL").map(|_| common::api_from_env()).transpose()?;
 
         let cell = app.sign_in().await?;
-        if common::optional("API_URL").is_none() {
-            println!("signed in; with API_URL set, this calls it");
-            return Ok(());
-        }
-        let (url, origins) = common::api_from_env()?;
-        let answer = common::get(&mut common::api(cell.clone(), origins), &url).await?;
-        println!("{}", String::from_utf8_lossy(&answer));
-        // A token that is due is renewed in the background: what that brings is kept before the program ends.
+        let Some((url, origins)) = api else {
+            return common::say("signed in; with API_URL set, this calls it");
+        };
+        let answer = common::get(&mut common::api(cell.clone(), origins), &url).await;
+        // A token that is due is renewed in the background: what that brings is kept, however this ends.
         cell.settled().await;
-        Ok(())
+        common::say(String::from_utf8_lossy(&answer?))
     })
 }
 
 fn sign_out(outcome: SignedOut) -> Result<(), BoxError> {
     match outcome {
-        SignedOut::Revoked => println!("signed out"),
-        SignedOut::WasNot => println!("nobody was signed in"),
-        SignedOut::NotOffered => println!("signed out here; the server cannot end tokens, they live to their end"),
-        SignedOut::NotRevoked(error) => return Err(format!("signed out here, but not at the server: {error}").into()),
-        _ => println!("signed out here"),
+        SignedOut::Revoked => common::say("signed out"),
+        SignedOut::WasNot => common::say("nobody was signed in"),
+        SignedOut::NotOffered => common::say("signed out here; the server cannot end tokens, they live to their end"),
+        SignedOut::NotRevoked(error) => Err(format!("signed out here, but not at the server: {error}").into()),
+        _ => common::say("signed out here"),
     }
-    Ok(())
 }
 
 #[derive(Default)]

@@ -39,8 +39,7 @@ fn main() -> ExitCode {
         if let Some(token) = common::optional("SUBJECT_TOKEN") {
             let cell = on_behalf_of(&client, Secret::new(token))?;
             let answer = common::get(&mut common::api(cell, origins), &url).await?;
-            println!("{}", String::from_utf8_lossy(&answer));
-            return Ok(());
+            return common::say(String::from_utf8_lossy(&answer));
         }
         serve(client, url, origins).await
     })
@@ -76,9 +75,10 @@ async fn serve<S: HttpService>(client: Client<S>, url: Uri, origins: Origins) ->
 
     let port = common::optional("PORT")
         .map_or(Ok(0), |port| port.parse::<u16>().map_err(|_| "PORT has to be a number from 1 to 65535"))?;
-    let listener =
-        TcpListener::bind(("127.0.0.1", port)).await.map_err(|error| format!("port {port} cannot be used: {error}"))?;
-    println!("listening: http://{}/", listener.local_addr()?);
+    let listener = TcpListener::bind(("127.0.0.1", port))
+        .await
+        .map_err(|error| format!("port {port} cannot be used: {error}; set PORT to another, or leave it out"))?;
+    common::say(format!("listening: http://{}/", listener.local_addr()?))?;
     loop {
         let (stream, _) = match listener.accept().await {
             Ok(accepted) => accepted,

@@ -47,8 +47,7 @@ fn main() -> ExitCode {
         };
         let (url, origins) = common::api_from_env()?;
         let answer = common::get(&mut common::api(cell, origins), &url).await?;
-        println!("{}", String::from_utf8_lossy(&answer));
-        Ok(())
+        common::say(String::from_utf8_lossy(&answer))
     })
 }
 

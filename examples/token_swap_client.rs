@@ -45,18 +45,18 @@ fn main() -> ExitCode {
                 "--no-browser" => app = app.without_browser().pasted(true),
                 "--sign-out" => {
                     app.sign_out().await?;
-                    println!("signed out");
-                    return Ok(());
+                    return common::say("signed out");
                 }
                 _ => return Err(format!("`{argument}` is not understood: use --no-browser or --sign-out").into()),
             }
         }
 
-        let cell = app.sign_in().await?;
+        // Before anybody is asked.
         let (url, origins) = common::api_from_env()?;
-        let answer = common::get(&mut common::api(cell.clone(), origins), &url).await?;
-        println!("{}", String::from_utf8_lossy(&answer));
+        let cell = app.sign_in().await?;
+        let answer = common::get(&mut common::api(cell.clone(), origins), &url).await;
+        // What a renewal under way brings is kept, however this ends.
         cell.settled().await;
-        Ok(())
+        common::say(String::from_utf8_lossy(&answer?))
     })
 }

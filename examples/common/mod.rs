@@ -5,7 +5,13 @@
 pub mod measure;
 pub mod web_api;
 
-use std::{env, fmt::Write, future::Future, process::ExitCode};
+use std::{
+    env,
+    fmt::Write as _,
+    future::Future,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use bytes::Bytes;
 use gatepass::{
@@ -125,7 +131,13 @@ pub async fn get<S>(api: &mut S, url: &Uri) -> Result<Bytes, BoxError>
 where
     S: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = BoxError>,
 {
-    let response = api.ready().await?.call(Request::get(url.clone()).body(Full::default())?).await?;
+    let request = Request::get(url.clone()).body(Full::default())?;
+    let response = match api.ready().await?.call(request).await {
+        Ok(response) => response,
+        // Why there is no token, says itself.
+        Err(error) if error.is::<Error>() => return Err(error),
+        Err(error) => return Err(format!("no answer from {url}: {}; is the address right?", one_line(&*error)).into()),
+    };
     let status = response.status();
     let body = response.into_body().collect().await?.to_bytes();
     if status.is_success() {
@@ -147,6 +159,16 @@ fn api_at(url: &str) -> Result<(Uri, Origins), BoxError> {
     };
     let origins = Origins::new([format!("{scheme}://{authority}")])?;
     Ok((uri, origins))
+}
+
+/// Prints a line. Where nobody reads it any more, as behind `| head`, the program may end early and quietly.
+pub fn say(line: impl AsRef<str>) -> Result<(), BoxError> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{}", line.as_ref()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(format!("the answer could not be written to stdout: {error}").into()),
+        Ok(()) => Ok(()),
+    }
 }
 
 pub fn required(name: &str) -> Result<String, BoxError> {
@@ -177,9 +199,6 @@ fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 /// What an error says, and what caused it.
 pub fn one_line(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
-    if let Some(wait) = error.downcast_ref::<Error>().and_then(Error::retry_after) {
-        let _ = write!(line, " (next try in {wait:.0?})");
-    }
     let mut cause = error.source();
     while let Some(error) = cause {
         let _ = write!(line, ": {error}");

@@ -174,12 +174,11 @@ impl Pages {
 /// `account_page` is where a person ends what a provider cannot be told to end.
 pub async fn sign_out(app: &App<impl HttpService>, account_page: &str) -> Result<(), BoxError> {
     match app.sign_out().await? {
-        SignedOut::Revoked => println!("signed out"),
-        SignedOut::WasNot => println!("nobody was signed in"),
-        SignedOut::NotRevoked(error) => return Err(format!("signed out here, but not there: {error}").into()),
-        _ => println!("signed out here; to take back what the program may do, go to {account_page}"),
+        SignedOut::Revoked => super::say("signed out"),
+        SignedOut::WasNot => super::say("nobody was signed in"),
+        SignedOut::NotRevoked(error) => Err(format!("signed out here, but not there: {error}").into()),
+        _ => super::say(format!("signed out here; to take back what the program may do, go to {account_page}")),
     }
-    Ok(())
 }
 
 pub fn too_many(provider: &str, wait: Duration) -> BoxError {

@@ -27,6 +27,7 @@ pub struct Terminal {
     /// Of the terminal; none when it is none.
     columns: Option<usize>,
     waiting: Waiting,
+    is_stderr: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,10 +51,12 @@ impl Terminal {
     pub fn stderr() -> Self {
         let stderr = io::stderr();
         let columns = columns(&stderr);
-        Self::on(stderr, columns)
+        let mut terminal = Self::on(stderr, columns);
+        terminal.is_stderr = true;
+        terminal
     }
 
-    /// On standard output.
+    /// On standard output; on standard error from when that cannot be written to.
     pub fn stdout() -> Self {
         let stdout = io::stdout();
         let columns = columns(&stdout);
@@ -61,7 +64,7 @@ impl Terminal {
     }
 
     fn on(output: impl Write + Send + 'static, columns: Option<usize>) -> Self {
-        Self { output: Box::new(output), columns, waiting: Waiting::default() }
+        Self { output: Box::new(output), columns, waiting: Waiting::default(), is_stderr: false }
     }
 
     fn open(&mut self, url: &str, browser: &Result<(), String>, paste: bool) -> io::Result<()> {
@@ -175,8 +178,12 @@ impl Terminal {
 
 impl ShowSteps for Terminal {
     fn show(&mut self, step: Step) {
-        // Where nobody can be shown anything, the sign-in may still succeed.
-        let _ = self.try_show(&step);
+        if self.try_show(&step).is_err() && !self.is_stderr {
+            // Nobody reads the one: closed, full, behind `| head`. Somebody may read the other.
+            *self = Self::stderr();
+            // Where nobody can be shown anything, the sign-in may still succeed.
+            let _ = self.try_show(&step);
+        }
     }
 }
 

@@ -144,3 +144,21 @@ fn steps_do_not_show_addresses_and_codes_in_debug() {
     let text = format!("{:?}{:?}", open(Ok(()), true), device(Some("https://auth.example.com/device?c=WDJB-MJHT")));
     assert!(!text.contains("state") && !text.contains("WDJB") && !text.contains("http"), "{text}");
 }
+
+#[test]
+fn what_nobody_reads_on_one_output_goes_to_the_other() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut terminal = Terminal::on(Closed, None);
+    assert!(!terminal.is_stderr);
+    terminal.show(Step::Waiting { elapsed: Duration::ZERO, left: None });
+    assert!(terminal.is_stderr);
+}

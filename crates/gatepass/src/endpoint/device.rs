@@ -69,8 +69,8 @@ impl<S: HttpService> Client<S> {
             last_failure = Some(error).filter(|error| error.code() != Some("authorization_pending"));
         }
         let expired = Error::reauth_required(format!(
-            "nobody approved the sign-in within {} min: start it again",
-            code.expires_in().as_secs().div_ceil(60)
+            "nobody approved the sign-in within {:?}: start it again",
+            code.expires_in()
         ))
         .with_code("expired_token");
         Err(match last_failure {

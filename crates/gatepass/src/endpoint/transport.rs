@@ -56,6 +56,7 @@ impl<S> Transport<S> {
         S: HttpService,
     {
         let service = self.lock().clone();
+        let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
         let answer = async {
             let response = service.oneshot(request).await.map_err(Into::into)?;
             let (parts, body) = response.into_parts();
@@ -87,10 +88,15 @@ impl<S> Transport<S> {
                 }
                 Err(error) => Failed {
                     was_sent: !never_connected(&*error),
-                    error: Error::transient(format!("no answer from the {what}")).with_source(error),
+                    error: Error::transient(format!(
+                        "no answer from the {what} at {host}: see whether the address is right and the network is there"
+                    ))
+                    .with_source(error),
                 },
             }),
-            Err(_) => Err(sent(Error::transient(format!("no answer from the {what} within {:?}", self.timeout)))),
+            Err(_) => {
+                Err(sent(Error::transient(format!("no answer from the {what} at {host} within {:?}", self.timeout))))
+            }
         }
     }
 }

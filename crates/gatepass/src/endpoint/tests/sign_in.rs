@@ -230,7 +230,7 @@ async fn rfc8628_5_a_code_that_nobody_approves_ends() {
     let code = client.authorize_device(&DeviceAuthorization::new()).await.unwrap();
     let started = tokio::time::Instant::now();
     let error = client.poll(&code).await.unwrap_err();
-    assert!(error.is_reauth_required() && error.to_string().contains("1 min"), "{error}");
+    assert!(error.is_reauth_required() && error.to_string().contains("60s"), "{error}");
     assert!(started.elapsed() <= Duration::from_secs(60) && polls.load(Ordering::Relaxed) == 11);
 }
 

@@ -29,7 +29,6 @@
 mod common;
 
 use std::{
-    io::{self, Write},
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -84,7 +83,7 @@ fn main() -> ExitCode {
 
 async fn repositories(api: &mut Api) -> Result<(), BoxError> {
     let (person, _) = get(api, &api.url("/user")?).await?;
-    writeln!(io::stdout(), "{} has these repositories:", text(&person["login"]))?;
+    common::say(format!("{} has these repositories:", text(&person["login"])))?;
 
     let mut count = 0;
     let mut pages = api.pages(api.url("/user/repos?per_page=100&sort=full_name")?);
@@ -96,13 +95,13 @@ async fn repositories(api: &mut Api) -> Result<(), BoxError> {
         for repository in repositories {
             count += 1;
             let mark = if repository["private"] == true { "  (private)" } else { "" };
-            writeln!(io::stdout(), "{count:>5}  {}{mark}", text(&repository["full_name"]))?;
+            common::say(format!("{count:>5}  {}{mark}", text(&repository["full_name"])))?;
         }
         if let Some(next) = next_page(&headers) {
             pages.follow(&next)?;
         }
     }
-    writeln!(io::stdout(), "{count} in all")?;
+    common::say(format!("{count} in all"))?;
     Ok(())
 }
 

@@ -29,10 +29,7 @@
 
 mod common;
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::process::ExitCode;
 
 use common::web_api::{self, Api, printable};
 use gatepass::{
@@ -69,10 +66,10 @@ async fn search(text: &str) -> Result<(), BoxError> {
     let artists = items(&found["artists"])?;
     for artist in artists {
         let link = artist["external_urls"]["spotify"].as_str().unwrap_or_default();
-        writeln!(io::stdout(), "{}  {}", name(artist), printable(link))?;
+        common::say(format!("{}  {}", name(artist), printable(link)))?;
     }
     if artists.is_empty() {
-        writeln!(io::stdout(), "nobody is called so")?;
+        common::say("nobody is called so")?;
     }
     Ok(())
 }
@@ -101,7 +98,7 @@ async fn me(task: &Task) -> Result<(), BoxError> {
 async fn playlists(api: &mut Api) -> Result<(), BoxError> {
     let person = api.get(&api.url("/me")?).await?;
     let shown = [&person["display_name"], &person["id"]].into_iter().find_map(Value::as_str).unwrap_or("somebody");
-    writeln!(io::stdout(), "{} has these playlists:", printable(shown))?;
+    common::say(format!("{} has these playlists:", printable(shown)))?;
 
     let mut count = 0;
     let mut pages = api.pages(api.url("/me/playlists?limit=50")?);
@@ -112,13 +109,13 @@ async fn playlists(api: &mut Api) -> Result<(), BoxError> {
             // What was called `tracks` is called `items` since 2026, for some apps.
             let size = [&playlist["items"]["total"], &playlist["tracks"]["total"]].into_iter().find_map(Value::as_u64);
             let size = size.map(|size| format!("  ({size})")).unwrap_or_default();
-            writeln!(io::stdout(), "{count:>5}  {}{size}", name(playlist))?;
+            common::say(format!("{count:>5}  {}{size}", name(playlist)))?;
         }
         if let Some(next) = page["next"].as_str() {
             pages.follow(next)?;
         }
     }
-    writeln!(io::stdout(), "{count} in all")?;
+    common::say(format!("{count} in all"))?;
     Ok(())
 }
 

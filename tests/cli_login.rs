@@ -198,3 +198,14 @@ async fn without_a_keyring_it_says_so_in_one_line_and_writes_nothing() {
     assert!(complaint.contains("keep the tokens in a file"), "{complaint}");
     assert!(home.is_empty() && home.server.arrivals().is_empty());
 }
+
+/// As behind `| head`: it is neither a failure nor a panic.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_reader_that_has_gone_ends_it_quietly() {
+    let home = Home::new("pipe").await;
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = home.program(&["--sign-out"]).stdout(writer).output().await.unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}

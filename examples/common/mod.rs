@@ -161,14 +161,10 @@ fn api_at(url: &str) -> Result<(Uri, Origins), BoxError> {
     Ok((uri, origins))
 }
 
-/// Prints a line. Where nobody reads it any more, as behind `| head`, the program may end early and quietly.
+/// Prints a line.
 pub fn say(line: impl AsRef<str>) -> Result<(), BoxError> {
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{}", line.as_ref()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        Err(error) => Err(format!("the answer could not be written to stdout: {error}").into()),
-        Ok(()) => Ok(()),
-    }
+    Ok(writeln!(stdout, "{}", line.as_ref()).and_then(|()| stdout.flush())?)
 }
 
 pub fn required(name: &str) -> Result<String, BoxError> {
@@ -187,8 +183,14 @@ pub fn run(example: impl Future<Output = Result<(), BoxError>>) -> ExitCode {
     };
     match runtime.block_on(example) {
         Ok(()) => ExitCode::SUCCESS,
+        // Nobody reads the rest, as behind `| head`.
+        Err(error) if is_broken_pipe(&*error) => ExitCode::SUCCESS,
         Err(error) => fail(&*error),
     }
+}
+
+fn is_broken_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {

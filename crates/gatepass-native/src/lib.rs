@@ -2,7 +2,7 @@
 //! another device, and the program has a cell that keeps itself fresh for months.
 //!
 //! ```
-//! use gatepass::{AuthorizationServer, BearerLayer, ClientAuth, Error, Origins, TokenCell, endpoint::{Client, HttpService}};
+//! use gatepass::{AuthorizationServer, ClientAuth, Error, TokenCell, endpoint::{Client, HttpService}};
 //! use gatepass_native::App;
 //!
 //! async fn signed_in(http: impl HttpService) -> Result<TokenCell, Error> {

@@ -74,15 +74,3 @@ async fn rfc8628_3_5_slow_down_is_heeded() {
     let apart = polls[1].at - polls[0].at;
     assert!(apart > Duration::from_secs(5), "{apart:?}");
 }
-
-#[tokio::test]
-async fn a_device_sign_in_that_is_dropped_polls_no_more() {
-    let (server, person) = (server().await, Person::willing());
-    let waiting = signing_in(&program(&server, &person).device());
-    server.until_token_requests(1).await;
-    waiting.abort();
-    assert!(waiting.await.unwrap_err().is_cancelled());
-    let polls = server.token_requests();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    assert_eq!(server.token_requests(), polls);
-}

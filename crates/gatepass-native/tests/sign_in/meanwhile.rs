@@ -93,7 +93,7 @@ impl TokenStore for Slow {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_gives_up_while_the_tokens_of_a_device_are_stored_has_them() {
     let (came, mut has_come) = mpsc::unbounded_channel();
     let client = client(move |path, _| match path {
@@ -117,8 +117,30 @@ async fn who_gives_up_while_the_tokens_of_a_device_are_stored_has_them() {
     assert!(set.is_some(), "the code is spent, and what it brought is kept");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_device_sign_in_that_is_dropped_polls_no_more() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let counter = polls.clone();
+    let client = client(move |path, _| match path {
+        "/device" => {
+            r#"{"device_code":"d","user_code":"u","verification_uri":"https://a.example","interval":1}"#.into()
+        }
+        _ => {
+            counter.fetch_add(1, Ordering::Relaxed);
+            r#"{"error":"authorization_pending"}"#.into()
+        }
+    });
+    let (app, _asked) = asked(App::new("P", client).store(MemoryStore::new()));
+    let given_up = tokio::time::timeout(Duration::from_secs(10), app.device().sign_in()).await;
+    assert!(given_up.is_err());
+    let before = polls.load(Ordering::Relaxed);
+    assert!(before > 1);
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(polls.load(Ordering::Relaxed), before);
+}
+
 /// The program goes on while it signs out, and the server rotates.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_refresh_brings_during_a_sign_out_is_ended_too() {
     let (at, revoked) = (AtomicUsize::new(0), Arc::new(Mutex::new(Vec::new())));
     let (seen, (revoking, mut is_revoking)) = (revoked.clone(), mpsc::unbounded_channel());

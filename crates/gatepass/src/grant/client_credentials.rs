@@ -46,7 +46,6 @@ impl Grant for ClientCredentials {
     /// A refresh token should not be in the answer (section 4.4.3); the grant is run again instead.
     fn accept(&self, mut answer: TokenSet) -> Result<TokenSet, Error> {
         answer.refresh_token = None;
-        answer.scope = answer.scope.or_else(|| self.parameters.scope().map(Into::into));
-        Ok(answer)
+        Ok(self.parameters.granted(answer))
     }
 }

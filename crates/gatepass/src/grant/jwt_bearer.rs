@@ -116,9 +116,8 @@ impl Grant for JwtBearer {
         self.parameters.check()
     }
 
-    fn accept(&self, mut answer: TokenSet) -> Result<TokenSet, Error> {
-        answer.scope = answer.scope.or_else(|| self.parameters.scope().map(Into::into));
-        Ok(answer)
+    fn accept(&self, answer: TokenSet) -> Result<TokenSet, Error> {
+        Ok(self.parameters.granted(answer))
     }
 
     fn refused(&self, said: &str) -> Error {

@@ -3,7 +3,7 @@
 use http::Uri;
 
 use super::Form;
-use crate::{error::Error, secret::Secret, store::fingerprint};
+use crate::{error::Error, secret::Secret, store::fingerprint, token::TokenSet};
 
 /// Scopes, audience, resource and whatever else a server wants to know.
 #[derive(Clone, Debug, Default)]
@@ -67,6 +67,12 @@ impl Parameters {
     /// The scopes that are asked for, joined; `None` when the server decides.
     pub(super) fn scope(&self) -> Option<String> {
         (!self.scopes.is_empty()).then(|| self.scopes.join(" "))
+    }
+
+    /// An answer that names no scopes grants those that were asked for (RFC 6749 section 5.1).
+    pub(super) fn granted(&self, mut answer: TokenSet) -> TokenSet {
+        answer.scope = answer.scope.or_else(|| self.scope().map(Into::into));
+        answer
     }
 
     /// Whether this scope is asked for.

@@ -153,9 +153,8 @@ impl Grant for TokenExchange {
         self.parameters.check()
     }
 
-    fn accept(&self, mut answer: TokenSet) -> Result<TokenSet, Error> {
-        answer.scope = answer.scope.or_else(|| self.parameters.scope().map(Into::into));
-        Ok(answer)
+    fn accept(&self, answer: TokenSet) -> Result<TokenSet, Error> {
+        Ok(self.parameters.granted(answer))
     }
 
     /// Section 2.2.2 has `invalid_request` for a token that is not valid; servers use `invalid_grant` as well.

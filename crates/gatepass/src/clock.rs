@@ -52,7 +52,7 @@ impl Clock {
     }
 
     /// The wall clock.
-    pub(crate) fn wall(&self) -> SystemTime {
+    pub fn wall(&self) -> SystemTime {
         match &self.test {
             None => wall(),
             Some(test) => test.wall(),

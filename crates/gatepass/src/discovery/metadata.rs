@@ -22,6 +22,12 @@ pub struct Metadata {
     pub revocation_endpoint: Option<String>,
     /// Whether each callback says by `iss` whose it is (RFC 9207).
     pub authorization_response_iss_parameter_supported: bool,
+    /// Where a token's owner is described (OpenID Connect Core section 5.3; many servers have one without OpenID).
+    pub userinfo_endpoint: Option<String>,
+    /// Where the keys are that sign its ID tokens.
+    pub jwks_uri: Option<String>,
+    /// Where a person's browser is sent to sign out there, too (OpenID Connect RP-Initiated Logout).
+    pub end_session_endpoint: Option<String>,
 }
 
 impl Metadata {
@@ -40,6 +46,9 @@ impl Metadata {
             require_pushed_authorization_requests: flag("require_pushed_authorization_requests"),
             revocation_endpoint: text("revocation_endpoint"),
             authorization_response_iss_parameter_supported: flag("authorization_response_iss_parameter_supported"),
+            userinfo_endpoint: text("userinfo_endpoint"),
+            jwks_uri: text("jwks_uri"),
+            end_session_endpoint: text("end_session_endpoint"),
         })
     }
 
@@ -56,6 +65,9 @@ impl Metadata {
                 self.pushed_authorization_request_endpoint,
             ),
             revocation_endpoint: or(&told.revocation_endpoint, self.revocation_endpoint),
+            userinfo_endpoint: or(&told.userinfo_endpoint, self.userinfo_endpoint),
+            jwks_uri: or(&told.jwks_uri, self.jwks_uri),
+            end_session_endpoint: or(&told.end_session_endpoint, self.end_session_endpoint),
             ..self
         }
     }
@@ -68,6 +80,9 @@ impl Metadata {
             ("device authorization endpoint", &self.device_authorization_endpoint),
             ("pushed authorization request endpoint", &self.pushed_authorization_request_endpoint),
             ("revocation endpoint", &self.revocation_endpoint),
+            ("user endpoint", &self.userinfo_endpoint),
+            ("URL of the keys", &self.jwks_uri),
+            ("end session endpoint", &self.end_session_endpoint),
         ]
         .into_iter()
         .filter_map(|(what, url)| Some((what, url.as_deref()?)))
@@ -108,6 +123,24 @@ impl Metadata {
         self.revocation_endpoint.as_deref().ok_or_else(|| {
             Error::misconfigured(
                 "the authorization server names no revocation endpoint: what it issued lives to its end",
+            )
+        })
+    }
+
+    pub(crate) fn userinfo_endpoint(&self) -> Result<&str, Error> {
+        self.userinfo_endpoint.as_deref().ok_or_else(|| {
+            Error::misconfigured(
+                "who signed in cannot be asked for: the authorization server names no user endpoint; configure its URL by \
+                 AuthorizationServer::userinfo_endpoint",
+            )
+        })
+    }
+
+    pub(crate) fn jwks_uri(&self) -> Result<&str, Error> {
+        self.jwks_uri.as_deref().ok_or_else(|| {
+            Error::misconfigured(
+                "ID tokens cannot be verified: the authorization server does not say where its keys are (jwks_uri); configure \
+                 the URL by AuthorizationServer::jwks_uri",
             )
         })
     }

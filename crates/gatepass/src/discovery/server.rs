@@ -85,6 +85,24 @@ impl AuthorizationServer {
         self
     }
 
+    /// Where a token's owner is described: the user endpoint of OpenID Connect, or of the server's own API.
+    pub fn userinfo_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.told.userinfo_endpoint = Some(url.into());
+        self
+    }
+
+    /// Where the keys are that sign its ID tokens.
+    pub fn jwks_uri(mut self, url: impl Into<String>) -> Self {
+        self.told.jwks_uri = Some(url.into());
+        self
+    }
+
+    /// Where a person's browser is sent to sign out there, too.
+    pub fn end_session_endpoint(mut self, url: impl Into<String>) -> Self {
+        self.told.end_session_endpoint = Some(url.into());
+        self
+    }
+
     /// What stands between two scopes, for a server that does not want the space of RFC 6749 section 3.3.
     pub fn scope_separator(mut self, separator: char) -> Self {
         self.scope_separator = separator;

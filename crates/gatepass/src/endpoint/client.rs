@@ -15,7 +15,7 @@ use crate::{
     clock,
     discovery::{AuthorizationServer, Metadata},
     error::Error,
-    grant::{Answer, Asked, Form, Grant, REFUSALS, token_swap},
+    grant::{Answer, Asked, Form, Grant, REFUSALS, id_token, token_swap},
     retry_after::RetryAfter,
     token::TokenSet,
 };
@@ -23,7 +23,7 @@ use crate::{
 /// A client, in the sense of RFC 6749: this program as an authorization server knows it, and the way to that server.
 /// See the [module docs](crate::endpoint).
 pub struct Client<S> {
-    transport: Transport<S>,
+    pub(super) transport: Transport<S>,
     pub(super) server: AuthorizationServer,
     pub(super) auth: ClientAuth,
     /// What discovery brought, for all clones.
@@ -123,6 +123,11 @@ impl<S: HttpService> Client<S> {
         };
         let set = self.post(&to, form, |answer, asked| answer.read(asked)).await?;
         let mut set = grant.accept(set)?;
+        if grant.spends_refresh_token()
+            && let Some(current) = current
+        {
+            id_token::check_refreshed(current, &set)?;
+        }
         set.issuer = issuer.map(Into::into);
         set.client_id = Some(self.auth.id().into());
         Ok(set)
@@ -280,7 +285,7 @@ impl<S> Client<S> {
     }
 }
 
-fn request(method: Method, url: &str, headers: HeaderMap, body: Body) -> Result<Request<Body>, Error> {
+pub(super) fn request(method: Method, url: &str, headers: HeaderMap, body: Body) -> Result<Request<Body>, Error> {
     let mut request = Request::builder().method(method).uri(url).body(body).map_err(|error| {
         Error::misconfigured("the authorization server's URL cannot be requested").with_source(error)
     })?;

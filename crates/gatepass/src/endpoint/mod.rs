@@ -28,8 +28,8 @@
 //!
 //! A [`Client`] is the same without a grant. It runs what happens once: [`authorize`](Client::authorize) and
 //! [`exchange`](Client::exchange) for a sign-in, [`authorize_device`](Client::authorize_device) and
-//! [`poll`](Client::poll) where there is no browser, [`revoke`](Client::revoke) to sign out. [`TokenEndpoint::of`] makes
-//! a source of it.
+//! [`poll`](Client::poll) where there is no browser, [`user_info`](Client::user_info) to learn who signed in,
+//! [`revoke`](Client::revoke) to sign out. [`TokenEndpoint::of`] makes a source of it.
 //!
 //! The transport is its own: give it a bare client, never the stack that carries the layer (X4). Redirects are not
 //! followed, here, and must not be by the transport: it would send the client's secret along.
@@ -41,6 +41,7 @@ mod authorize;
 mod body;
 mod client;
 mod device;
+mod documents;
 mod exchange;
 mod revoke;
 mod service;

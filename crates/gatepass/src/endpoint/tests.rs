@@ -3,6 +3,7 @@
 #[cfg(feature = "jwt")]
 mod assertions;
 mod discovery;
+mod documents;
 mod limits;
 mod presenting;
 mod sign_in;

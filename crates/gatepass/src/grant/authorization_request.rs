@@ -1,6 +1,7 @@
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use http::Uri;
+use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::{
@@ -64,6 +65,11 @@ impl AuthorizationRequest {
     pub fn pkce(mut self, pkce: bool) -> Self {
         self.pkce = Some(pkce);
         self
+    }
+
+    /// Whether it asks for this scope. With `openid` the answer says who signed in.
+    pub fn asks_for(&self, scope: &str) -> bool {
+        self.parameters.has_scope(scope)
     }
 
     /// # Errors
@@ -196,6 +202,55 @@ impl PendingAuthorization {
         &self.redirect_uri
     }
 
+    /// What the answer will bring along: it tells this sign-in from others that the same person has begun, in another
+    /// tab. A secret between the server and this person's browser.
+    pub fn state(&self) -> &Secret {
+        &self.state
+    }
+
+    /// The whole as one text, to be kept by the person's browser while it is at the server: sealed, since who can read
+    /// it can finish the sign-in. [`from_secret`](Self::from_secret) brings it back.
+    pub fn to_secret(&self) -> Secret {
+        let kept = Kept {
+            state: self.state.expose().into(),
+            verifier: self.pkce.as_ref().map(|pkce| pkce.verifier().expose().into()),
+            nonce: self.nonce.as_ref().map(|nonce| nonce.expose().into()),
+            redirect_uri: Cow::Borrowed(&self.redirect_uri),
+            client_id: Cow::Borrowed(&self.client_id),
+            issuer: self.issuer.as_deref().map(Cow::Borrowed),
+            names_issuer: self.names_issuer,
+            scope: self.scope.as_deref().map(Cow::Borrowed),
+            resource: self.resource.as_deref().map(Cow::Borrowed),
+        };
+        Secret::new(serde_json::to_string(&kept).expect("texts are JSON"))
+    }
+
+    /// What [`to_secret`](Self::to_secret) made. Its [`url`](Self::url) is empty: the person has been sent there.
+    ///
+    /// # Errors
+    /// Reauthentication required, when it is something else.
+    pub fn from_secret(kept: &Secret) -> Result<Self, Error> {
+        let wrong = || Error::reauth_required("what was kept of the sign-in cannot be read: start it again");
+        let kept: Kept<'_> = serde_json::from_str(kept.expose()).map_err(|_| wrong())?;
+        let secret = |text: Cow<'_, str>| Secret::new(text.into_owned());
+        Ok(Self {
+            url: String::new(),
+            state: secret(kept.state),
+            pkce: kept
+                .verifier
+                .map(|verifier| Pkce::from_verifier(secret(verifier)))
+                .transpose()
+                .map_err(|_| wrong())?,
+            nonce: kept.nonce.map(secret),
+            redirect_uri: kept.redirect_uri.into_owned(),
+            client_id: kept.client_id.into_owned(),
+            issuer: kept.issuer.map(Cow::into_owned),
+            names_issuer: kept.names_issuer,
+            scope: kept.scope.map(Cow::into_owned),
+            resource: kept.resource.map(Cow::into_owned),
+        })
+    }
+
     /// Whether a callback is the answer to this very request: whether it brings its `state`, compared in constant
     /// time. What is not, came from elsewhere and says nothing about the sign-in (RFC 6749 section 10.12).
     ///
@@ -252,6 +307,20 @@ impl PendingAuthorization {
             ))),
         }
     }
+}
+
+/// How a sign-in is written down while the person is at the server.
+#[derive(Deserialize, Serialize)]
+struct Kept<'a> {
+    state: Cow<'a, str>,
+    verifier: Option<Cow<'a, str>>,
+    nonce: Option<Cow<'a, str>>,
+    redirect_uri: Cow<'a, str>,
+    client_id: Cow<'a, str>,
+    issuer: Option<Cow<'a, str>>,
+    names_issuer: bool,
+    scope: Option<Cow<'a, str>>,
+    resource: Option<Cow<'a, str>>,
 }
 
 impl fmt::Debug for PendingAuthorization {

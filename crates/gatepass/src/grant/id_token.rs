@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use crate::{error::Error, secret::Secret};
+use crate::{error::Error, secret::Secret, token::TokenSet};
 
 /// What it has to say, as far as that is known.
 pub(super) struct Expected<'a> {
@@ -42,6 +42,48 @@ impl Expected<'_> {
         }
         Ok(())
     }
+}
+
+/// A new ID token that a refresh brought has to be for the same person, from the same server and to the same client as
+/// the one before (OpenID Connect Core section 12.2, OIDC-2). Who signs in is not changed by a refresh.
+///
+/// # Errors
+/// Reauthentication required.
+pub(crate) fn check_refreshed(before: &TokenSet, after: &TokenSet) -> Result<(), Error> {
+    let (Some(before), Some(after)) = (&before.id_token, &after.id_token) else { return Ok(()) };
+    if before == after {
+        return Ok(());
+    }
+    let wrong = |why: &str| {
+        Err(Error::reauth_required(format!(
+            "the ID token that the refresh brought {why}: none of its tokens was used; run the sign-in again"
+        )))
+    };
+    // What was kept was accepted once.
+    let Some(before) = claims(before) else { return Ok(()) };
+    let Some(after) = claims(after) else { return wrong("cannot be read") };
+    for (name, what) in [("sub", "is for another person (sub)"), ("iss", "is from another server (iss)")] {
+        if before.get(name) != after.get(name) {
+            return wrong(what);
+        }
+    }
+    for (name, what) in
+        [("auth_time", "is from another sign-in (auth_time)"), ("nonce", "is for another sign-in (nonce)")]
+    {
+        if after.contains_key(name) && before.contains_key(name) && before.get(name) != after.get(name) {
+            return wrong(what);
+        }
+    }
+    let audiences = |claims: &Map<String, Value>| match claims.get("aud") {
+        Some(Value::Array(several)) => several.clone(),
+        Some(one) => vec![one.clone()],
+        None => Vec::new(),
+    };
+    let after = audiences(&after);
+    if !audiences(&before).iter().all(|audience| after.contains(audience)) {
+        return wrong("is for another client (aud)");
+    }
+    Ok(())
 }
 
 /// The claims of a JWT, unverified.
@@ -86,6 +128,35 @@ mod tests {
         }
         let unknown = Expected { issuer: None, client_id: None, nonce: None };
         assert!(unknown.check(&id_token("{}")).is_ok());
+    }
+
+    #[test]
+    fn oidc_2_a_refresh_does_not_change_who_signed_in() {
+        let before = r#"{"iss":"https://a","aud":["me"],"sub":"ann","auth_time":5,"nonce":"n"}"#;
+        let after = |claims: &str| {
+            let set = |claims| TokenSet::new("a").id_token(id_token(claims));
+            check_refreshed(&set(before), &set(claims))
+        };
+        for good in [
+            before,
+            r#"{"iss":"https://a","aud":"me","sub":"ann","exp":9}"#,
+            r#"{"iss":"https://a","aud":["you","me"],"sub":"ann","auth_time":5}"#,
+        ] {
+            assert!(after(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            (r#"{"iss":"https://a","aud":"me","sub":"bob"}"#, "sub"),
+            (r#"{"iss":"https://a","aud":"me"}"#, "sub"),
+            (r#"{"iss":"https://b","aud":"me","sub":"ann"}"#, "iss"),
+            (r#"{"iss":"https://a","aud":"you","sub":"ann"}"#, "aud"),
+            (r#"{"iss":"https://a","aud":"me","sub":"ann","auth_time":6}"#, "auth_time"),
+            (r#"{"iss":"https://a","aud":"me","sub":"ann","nonce":"m"}"#, "nonce"),
+            ("7", "read"),
+        ] {
+            let error = after(bad).unwrap_err();
+            assert!(error.is_reauth_required() && error.to_string().contains(why), "{bad}: {error}");
+        }
+        assert!(check_refreshed(&TokenSet::new("a"), &TokenSet::new("b").id_token(id_token("{}"))).is_ok());
     }
 
     proptest! {

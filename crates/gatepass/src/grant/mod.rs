@@ -58,7 +58,7 @@ mod callback;
 mod client_credentials;
 mod device_code;
 mod form;
-mod id_token;
+pub(crate) mod id_token;
 mod jwt_bearer;
 mod parameters;
 mod pkce;

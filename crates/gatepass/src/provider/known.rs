@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Authentication, Location, Loopback, Provider};
+use super::{Authentication, Location, Loopback, Provider, UserEndpoint};
 
 /// Spotify. It takes no `localhost` since November 2025: write `http://127.0.0.1`.
 pub const SPOTIFY: Provider = Provider {
@@ -17,6 +17,13 @@ pub const SPOTIFY: Provider = Provider {
     offline_scope: None,
     offline_parameters: &[],
     loopback: Loopback::Address,
+    user: Some(UserEndpoint {
+        url: Cow::Borrowed("https://api.spotify.com/v1/me"),
+        subject: Cow::Borrowed("/id"),
+        names: Cow::Borrowed(&[Cow::Borrowed("/display_name")]),
+        email: Some(Cow::Borrowed("/email")),
+        picture: Some(Cow::Borrowed("/images/0/url")),
+    }),
 };
 
 /// GitHub. Tokens of an OAuth app do not end and have no refresh token; those of a GitHub app do, and have one. It has no
@@ -33,6 +40,13 @@ pub const GITHUB: Provider = Provider {
     offline_scope: None,
     offline_parameters: &[],
     loopback: Loopback::Address,
+    user: Some(UserEndpoint {
+        url: Cow::Borrowed("https://api.github.com/user"),
+        subject: Cow::Borrowed("/id"),
+        names: Cow::Borrowed(&[Cow::Borrowed("/name"), Cow::Borrowed("/login")]),
+        email: Some(Cow::Borrowed("/email")),
+        picture: Some(Cow::Borrowed("/avatar_url")),
+    }),
 };
 
 /// Google. Programs on somebody's machine have a secret there, which is none: use [`Provider::client`] all the same. A
@@ -49,6 +63,7 @@ pub const GOOGLE: Provider = Provider {
     offline_scope: None,
     offline_parameters: &[("access_type", "offline"), ("prompt", "consent")],
     loopback: Loopback::Address,
+    user: None,
 };
 
 /// GitLab.com. For an instance of one's own: [`gitlab`](super::gitlab).
@@ -64,6 +79,7 @@ pub const GITLAB: Provider = Provider {
     offline_scope: None,
     offline_parameters: &[],
     loopback: Loopback::Address,
+    user: None,
 };
 
 /// Discord. Revoking one token ends all that the person gave to the client.
@@ -79,6 +95,13 @@ pub const DISCORD: Provider = Provider {
     offline_scope: None,
     offline_parameters: &[],
     loopback: Loopback::Exact,
+    user: Some(UserEndpoint {
+        url: Cow::Borrowed("https://discord.com/api/users/@me"),
+        subject: Cow::Borrowed("/id"),
+        names: Cow::Borrowed(&[Cow::Borrowed("/global_name"), Cow::Borrowed("/username")]),
+        email: Some(Cow::Borrowed("/email")),
+        picture: None,
+    }),
 };
 
 /// Twitch. Its device flow is not that of RFC 8628 (it calls the scopes `scopes`), so it is left out.
@@ -94,6 +117,7 @@ pub const TWITCH: Provider = Provider {
     offline_scope: None,
     offline_parameters: &[],
     loopback: Loopback::Exact,
+    user: None,
 };
 
 const fn endpoints(authorization: &'static str, token: &'static str) -> Location {

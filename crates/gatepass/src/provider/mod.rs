@@ -60,6 +60,24 @@ pub struct Provider {
     pub offline_parameters: &'static [(&'static str, &'static str)],
     /// Which redirect URIs on this machine it takes.
     pub loopback: Loopback,
+    /// Where it says who signed in, if it does not by an ID token (OpenID Connect).
+    pub user: Option<UserEndpoint>,
+}
+
+/// Where a server without OpenID Connect says whose token it is, and what of its answer means what, as JSON pointers
+/// (RFC 6901) into it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserEndpoint {
+    /// Where it is asked.
+    pub url: Cow<'static, str>,
+    /// What tells people apart and stays the same: a text or a number.
+    pub subject: Cow<'static, str>,
+    /// What the person is called: the first of these that is there.
+    pub names: Cow<'static, [Cow<'static, str>]>,
+    /// The person's email address. Whether it is theirs is not proven.
+    pub email: Option<Cow<'static, str>>,
+    /// Where a picture of the person is.
+    pub picture: Option<Cow<'static, str>>,
 }
 
 /// How a server is found.
@@ -113,6 +131,9 @@ impl Provider {
         }
         if let Some(url) = &self.revocation_endpoint {
             server = server.revocation_endpoint(&**url);
+        }
+        if let Some(user) = &self.user {
+            server = server.userinfo_endpoint(&*user.url);
         }
         server.scope_separator(self.scope_separator)
     }

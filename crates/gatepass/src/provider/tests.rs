@@ -27,6 +27,7 @@ fn urls(provider: &Provider) -> Vec<String> {
     let mut urls = vec![provider.docs.to_owned()];
     urls.extend(provider.device_authorization_endpoint.as_deref().map(str::to_owned));
     urls.extend(provider.revocation_endpoint.as_deref().map(str::to_owned));
+    urls.extend(provider.user.as_ref().map(|user| user.url.to_string()));
     match &provider.location {
         Location::Issuer(issuer) => urls.push(issuer.to_string()),
         Location::Endpoints { authorization, token } => urls.extend([authorization.to_string(), token.to_string()]),

@@ -118,6 +118,7 @@ fn enterprise(name: &'static str, docs: &'static str, location: Location) -> Pro
         offline_scope: Some("offline_access"),
         offline_parameters: &[],
         loopback: Loopback::Exact,
+        user: None,
     }
 }
 

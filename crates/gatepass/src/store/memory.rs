@@ -27,12 +27,13 @@ struct Shared {
     /// Changes with every change; waiters look again.
     changed: watch::Sender<()>,
     term: Duration,
+    expiry: Option<Duration>,
 }
 
 #[derive(Default)]
 struct Entry {
     kept: Option<Versioned>,
-    /// When a tombstone may go.
+    /// When it may go: a tombstone, or what expires.
     forget: Option<Instant>,
     lease: Option<Held>,
 }
@@ -51,12 +52,23 @@ impl MemoryStore {
 
     /// An empty store with another term for leases: how long a holder that stands still keeps the others waiting.
     pub fn with_term(term: Duration) -> Self {
+        Self::with(term, None)
+    }
+
+    /// An empty store that forgets what was not changed for so long: for what ends with a session, which nobody may
+    /// come back to. Choose it longer than whoever keeps something here may stay away.
+    pub fn expiring_after(expiry: Duration) -> Self {
+        Self::with(Duration::from_secs(30), Some(expiry.min(FAR)))
+    }
+
+    fn with(term: Duration, expiry: Option<Duration>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 entries: Mutex::default(),
                 versions: AtomicU64::new(0),
                 changed: watch::Sender::new(()),
                 term,
+                expiry,
             }),
         }
     }
@@ -120,7 +132,7 @@ impl TokenStore for MemoryStore {
         let version = Version(self.next());
         let entry = entries.entry(key.clone()).or_default();
         entry.kept = Some(Versioned::new(version, Some(value.clone())));
-        entry.forget = None;
+        entry.forget = self.shared.expiry.map(|expiry| now + expiry);
         drop(entries);
         self.shared.changed.send_replace(());
         Ok(Some(version))
@@ -202,5 +214,30 @@ impl fmt::Debug for MemoryStore {
 impl fmt::Debug for MemoryLease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryLease").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_changed_for_long_is_forgotten_where_that_was_asked_for() {
+        let store = MemoryStore::expiring_after(Duration::from_secs(60));
+        let keys: Vec<Key> = (0..100).map(|number: u32| Key::new([&*number.to_string()])).collect();
+        let value = Secret::new("v");
+        for key in &keys {
+            store.compare_and_swap(key, None, &value).await.unwrap().unwrap();
+        }
+        tokio::time::advance(Duration::from_secs(40)).await;
+        let version = store.load(&keys[0]).await.unwrap().unwrap().version;
+        store.compare_and_swap(&keys[0], Some(version), &value).await.unwrap().unwrap();
+        tokio::time::advance(Duration::from_secs(40)).await;
+        assert!(store.load(&keys[0]).await.unwrap().is_some(), "it was changed meanwhile");
+        assert!(store.load(&keys[1]).await.unwrap().is_none());
+        for number in 100..400_u32 {
+            store.compare_and_swap(&Key::new([&*number.to_string()]), None, &value).await.unwrap();
+        }
+        assert!(store.shared.lock().len() <= 301, "what was forgotten takes no room");
     }
 }

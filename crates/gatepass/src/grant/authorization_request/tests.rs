@@ -219,6 +219,25 @@ fn x5_a_pending_sign_in_shows_none_of_its_secrets() {
     assert!(!shown.contains(&form["state"]) && !shown.contains(&form["nonce"]), "{shown}");
 }
 
+#[test]
+fn a_sign_in_that_a_browser_kept_is_answered_as_if_it_had_never_left() {
+    let (form, pending) =
+        begin(&AuthorizationRequest::new(REDIRECT).scope("openid read").resource("urn:api"), &metadata());
+    assert_eq!(pending.state().expose(), form["state"]);
+    let kept = pending.to_secret();
+    let again = PendingAuthorization::from_secret(&kept).unwrap();
+    assert_eq!(again.to_secret(), kept);
+    let query = format!("code=c&state={}", form["state"]);
+    let (one, two) = (pending.answer(&query).unwrap(), again.answer(&query).unwrap());
+    let sent = |grant: &AuthorizationCode| crate::grant::Grant::form(grant, None).unwrap().encode();
+    assert_eq!(sent(&one), sent(&two));
+    for odd in
+        ["", "{}", "[]", r#"{"state":"s","names_issuer":false,"redirect_uri":"u","client_id":"c","verifier":"short"}"#]
+    {
+        assert!(PendingAuthorization::from_secret(&Secret::new(odd)).unwrap_err().is_reauth_required(), "{odd}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_query_is_read_without_panic(query in ".{0,300}") {

@@ -197,3 +197,25 @@ fn every_changed_byte_does_not_open() {
         }
     }
 }
+
+#[test]
+fn a_sealed_text_opens_in_its_context_with_its_key_and_unchanged_only() {
+    let key = SealKey::new("a", [1; 32]);
+    let text = Secret::new("verifier and nonce");
+    let sealed = key.seal("cookie one", &text).unwrap();
+    assert!(sealed.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{sealed}");
+    assert_eq!(key.open("cookie one", &sealed), Some(text.clone()));
+    assert_ne!(key.seal("cookie one", &text).unwrap(), sealed, "each time another nonce");
+    assert!(key.open("cookie two", &sealed).is_none());
+    assert!(SealKey::new("a", [2; 32]).open("cookie one", &sealed).is_none());
+    assert!(SealKey::random().unwrap().open("cookie one", &sealed).is_none());
+    for at in 0..sealed.len() {
+        let mut changed = sealed.clone().into_bytes();
+        changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+        assert!(key.open("cookie one", std::str::from_utf8(&changed).unwrap()).is_none(), "{at}");
+        assert!(key.open("cookie one", &sealed[..at]).is_none());
+    }
+    for odd in ["", "é", "=", "AAAA"] {
+        assert!(key.open("cookie one", odd).is_none());
+    }
+}

@@ -6,7 +6,7 @@
 //! of what arrived.
 //!
 //! - [`AuthorizationServer`] issues tokens: lifetime, rotation with reuse detection, revocation, discovery documents;
-//!   people sign in with a browser or on a device, or the test decides in their place.
+//!   people sign in with a browser or on a device, or the test decides in their place; ID tokens say who they are.
 //! - [`Api`] accepts them, and echoes what arrived.
 //! - [`Failure`] is what either of them answers instead, n times or until told otherwise; [`Challenge`] and
 //!   [`RetryAfter`] are the headers that go with it.
@@ -151,11 +151,47 @@
 //! | `/token` | all grants: client credentials, code, device code, refresh token, token exchange, JWT assertion |
 //! | `/revoke`, `/introspect` | RFC 7009, RFC 7662 |
 //! | `/swap`, `/refresh` | token swap: the server holds the client secret for an app, and answers without a `token_type` |
+//! | `/jwks` | the [key](Jwks) that verifies ID tokens |
+//! | `/userinfo` | who an access token is good for, with `openid` in its scope or without |
+//! | `/end_session` | sign-out that the program begins (OpenID Connect RP-Initiated Logout) |
 //! | `/.well-known/…` | what the server says about itself, or [gets wrong](Metadata) |
 //!
 //! Clients prove themselves by Basic, in the form or with an assertion; public ones only name themselves. Of assertions
 //! the claims are checked: issuer, subject, audience, end, and that they come once. **Their signatures are not**: anybody
 //! may sign for any client.
+//!
+//! # Who signed in
+//!
+//! With the scope `openid` a sign-in, and each refresh after it, is answered with an ID token (OpenID Connect Core),
+//! signed with ES256. [`sign_in_as`](AuthorizationServer::sign_in_as) says who signs in; so does `login_hint` in the
+//! request, for tests in which many people do at once. A program that reads ID tokens has to notice the wrong ones:
+//!
+//! ```
+//! use gatepass_testkit::{AuthorizationServer, Failure, IdToken, Jwks, Signing};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let server = AuthorizationServer::start().await;
+//! let another_key = |token: &mut IdToken| token.signing = Signing::AnotherKey;
+//! let expired = |token: &mut IdToken| drop(token.claims.insert("exp".into(), 1_000_000_000.into()));
+//! let unknown_key = |token: &mut IdToken| drop(token.header.insert("kid".into(), "unknown".into()));
+//! for wrong in [another_key, expired, unknown_key] {
+//!     server.edit_id_tokens(wrong);
+//!     // … the program's sign-in is refused …
+//! }
+//! server.edit_id_tokens(|_| {});
+//!
+//! // A key that the program has not seen yet, and the JWK set comes only at the second try.
+//! server.rotate_signing_key().fail_next_at("/jwks", 1, Failure::status(503));
+//! // … it signs in all the same …
+//! server.jwks(Jwks::Missing);
+//!
+//! // Sign-out that the server begins: the test posts this token to the program.
+//! for sid in server.sids_of("alice") {
+//!     let _logout_token = server.logout_token("client", Some("alice"), Some(&sid));
+//! }
+//! # }
+//! ```
 //!
 //! # How it behaves
 //!
@@ -205,12 +241,15 @@
 //!
 //! # What it cannot do
 //!
-//! HTTP/1.1 without TLS only. It checks no signatures and makes none: no ID tokens, no request objects, no DPoP. Nobody
-//! has a name or a password: whoever sees the page may approve.
+//! HTTP/1.1 without TLS only. It checks no signatures, not even its own in an `id_token_hint`: no request objects, no
+//! DPoP. It signs with ES256 only, and encrypts nothing. Nobody has a password: whoever sees the page may approve, as
+//! whoever they like. The browser has no session here: every sign-in is a new one, and of `prompt`, `max_age` and
+//! `claims` only `prompt=none` changes anything: no page is shown.
 
 pub mod api;
 pub mod authorization_server;
 
+mod bearer;
 mod body;
 mod challenge;
 mod failure;
@@ -222,8 +261,8 @@ mod server;
 
 pub use api::{Api, ApiCall};
 pub use authorization_server::{
-    Arrival, AuthorizationServer, AuthorizationServerBuilder, Consent, ExpiresIn, Iss, Metadata, Revocation, RevokedBy,
-    Rotation, TokenRequest,
+    Arrival, AuthorizationServer, AuthorizationServerBuilder, Consent, ExpiresIn, IdToken, Iss, Jwks, Logout, Metadata,
+    Revocation, RevokedBy, Rotation, Signing, TokenRequest,
 };
 pub use challenge::Challenge;
 pub use failure::Failure;

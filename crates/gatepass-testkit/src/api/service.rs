@@ -4,7 +4,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header, request::Parts};
+use http::{Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     authorization_server::State,
+    bearer::bearer,
     body::{self, Body, Dropped, too_large},
     challenge::Challenge,
     failure::Failure,
@@ -140,13 +141,6 @@ impl Answers for Service {
         }
         answer
     }
-}
-
-/// The bearer token, if that is what the request carries; the scheme's case does not matter (RFC 9110, 11.1).
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = value.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim_start_matches(' '))
 }
 
 fn redirect(location: &str, status: Option<StatusCode>) -> Response<Bytes> {

@@ -11,7 +11,7 @@ use super::{
     expiring::Expiring,
     form::{Posted, Refusal},
     grants::Book,
-    issue::Issue,
+    issue::{Issue, Issued},
 };
 
 pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -47,7 +47,7 @@ impl Book {
     }
 
     /// The grant of RFC 7523, 2.1. The client need not say who it is (3.1): then it is the issuer of the assertion.
-    pub(super) fn jwt_bearer(&mut self, posted: Posted<'_>) -> Result<String, Refusal> {
+    pub(super) fn jwt_bearer(&mut self, posted: Posted<'_>) -> Result<Issued, Refusal> {
         let claims = Claims::read(posted.form.required("assertion")?);
         let claims = claims.ok_or_else(|| Refusal::invalid_grant("the assertion is not a signed JWT"))?;
         let issuer = claims.text("iss").ok_or_else(|| Refusal::invalid_grant("the assertion has no iss"))?;
@@ -113,7 +113,7 @@ impl Claims {
     }
 
     /// `aud`: one, or a list.
-    fn audiences(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn audiences(&self) -> impl Iterator<Item = &str> {
         let value = self.0.get("aud");
         let list = value.and_then(Value::as_array).map(Vec::as_slice);
         list.unwrap_or_else(|| value.map(std::slice::from_ref).unwrap_or_default()).iter().filter_map(Value::as_str)

@@ -17,6 +17,8 @@ pub(super) struct AuthorizationRequest {
     pub(super) challenge: Option<String>,
     /// Whether a person may be asked.
     pub(super) may_ask: bool,
+    pub(super) nonce: Option<String>,
+    pub(super) login_hint: Option<String>,
 }
 
 /// Where the browser goes back to, and with what.
@@ -83,6 +85,8 @@ impl Book {
             scope: form.get("scope").map(str::to_owned),
             challenge: challenge.map(str::to_owned),
             may_ask,
+            nonce: form.get("nonce").map(str::to_owned),
+            login_hint: form.get("login_hint").map(str::to_owned),
             back,
         })
     }
@@ -90,14 +94,12 @@ impl Book {
     /// The redirect URI, if it can be trusted: one that is registered, or without any, one on this machine.
     fn redirect_uri(&self, client: &str, asked: Option<&str>) -> Result<String, Rejection> {
         let registered = self.settings.sign_in.redirect_uris.get(client).map(Vec::as_slice).unwrap_or_default();
-        let trusted = match (asked, registered) {
-            (Some(asked), []) => is_loopback(asked).then_some(asked),
-            (Some(asked), registered) => registered.iter().any(|it| it == asked).then_some(asked),
+        let meant = match (asked, registered) {
+            (Some(asked), _) => Some(asked),
             (None, [only]) => Some(only.as_str()),
             (None, _) => None,
         };
-        let trusted = trusted.filter(|uri| !uri.contains('#') && HeaderValue::from_str(uri).is_ok());
-        trusted.map(str::to_owned).ok_or_else(|| {
+        meant.filter(|uri| is_trusted(uri, registered)).map(str::to_owned).ok_or_else(|| {
             Rejection::Page("The redirect_uri is missing, is not registered, or does not lead to this machine.".into())
         })
     }
@@ -107,6 +109,12 @@ impl Rejection {
     pub(super) fn redirect(back: Back, error: &'static str, why: &str) -> Self {
         Self::Redirect(back, error.into(), why.to_owned())
     }
+}
+
+/// Whether a browser may be sent there: it is registered, or without any that is, it leads to this machine.
+pub(super) fn is_trusted(uri: &str, registered: &[String]) -> bool {
+    let is_known = if registered.is_empty() { is_loopback(uri) } else { registered.iter().any(|it| it == uri) };
+    is_known && !uri.contains('#') && HeaderValue::from_str(uri).is_ok()
 }
 
 /// Whether it leads to a program on this machine (RFC 8252, 7.3), on whichever port.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::{
@@ -38,7 +38,7 @@ impl Book {
         let now = self.now();
         let asking = form.get("ticket").and_then(|ticket| self.asking.take(ticket, now));
         match (asking, form.get("decision")) {
-            (Some(request), Some("approve")) => self.approved(request),
+            (Some(request), Some("approve")) => self.approved(request, form.get("login")),
             (Some(request), _) => {
                 self.rejected(Rejection::redirect(request.back, "access_denied", "the person said no"))
             }
@@ -76,10 +76,11 @@ impl Book {
 
     fn consent(&mut self, request: AuthorizationRequest) -> Result<Response<Bytes>, Rejection> {
         let (error, why) = match &self.settings.sign_in.consent {
-            Consent::Approve => return Ok(self.approved(request)),
+            Consent::Approve => return Ok(self.approved(request, None)),
             Consent::Ask if request.may_ask => {
                 let ticket = random_token("ticket", 0);
-                let page = pages::consent(&request, &ticket);
+                let login = request.login_hint.as_deref().unwrap_or(&self.settings.open_id.login);
+                let page = pages::consent(&request, login, &ticket);
                 self.asking.insert(ticket, request, self.span(PAGE_LIFETIME));
                 return Ok(page);
             }
@@ -90,10 +91,12 @@ impl Book {
         Err(Rejection::Redirect(request.back, error.to_owned().into(), why.to_owned()))
     }
 
-    fn approved(&mut self, request: AuthorizationRequest) -> Response<Bytes> {
+    /// `login` is what was typed on the page.
+    fn approved(&mut self, request: AuthorizationRequest, login: Option<&str>) -> Response<Bytes> {
+        let who = self.sign_in_of(login.or(request.login_hint.as_deref()));
         let code = random_token("code", self.settings.token_length);
         let back = request.back.clone();
-        self.codes.insert(code.clone(), Code::new(request), self.span(CODE_LIFETIME));
+        self.codes.insert(code.clone(), Code::new(request, who), self.span(CODE_LIFETIME));
         self.go_back(&back, &[("code", &code)])
     }
 
@@ -107,26 +110,14 @@ impl Book {
     }
 
     fn go_back(&self, back: &Back, answer: &[(&str, &str)]) -> Response<Bytes> {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(answer);
-        if let Some(state) = &back.state {
-            query.append_pair("state", state);
-        }
-        match &self.settings.sign_in.iss {
-            Iss::Correct => drop(query.append_pair("iss", &self.address.issuer())),
-            Iss::Wrong(issuer) => drop(query.append_pair("iss", issuer)),
-            Iss::Missing => {}
-        }
-        let joint = if back.redirect_uri.contains('?') { '&' } else { '?' };
-        let location = HeaderValue::try_from(format!("{}{joint}{}", back.redirect_uri, query.finish()));
-        let mut response = form::empty(StatusCode::SEE_OTHER);
-        for (name, value) in [
-            (header::LOCATION, location.unwrap_or(HeaderValue::from_static("/"))),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        ] {
-            response.headers_mut().insert(name, value);
-        }
-        response
+        let issuer = match &self.settings.sign_in.iss {
+            Iss::Correct => Some(self.address.issuer()),
+            Iss::Wrong(issuer) => Some(issuer.clone()),
+            Iss::Missing => None,
+        };
+        let mut pairs = answer.to_vec();
+        pairs.extend(back.state.as_deref().map(|state| ("state", state)));
+        pairs.extend(issuer.as_deref().map(|issuer| ("iss", issuer)));
+        form::see_other(&form::with_query(&back.redirect_uri, &pairs))
     }
 }

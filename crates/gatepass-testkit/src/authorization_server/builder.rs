@@ -94,6 +94,9 @@ pub(super) enum Endpoint {
     Device,
     Swap,
     SwapRefresh,
+    Jwks,
+    UserInfo,
+    EndSession,
     OAuthMetadata,
     OpenIdConfiguration,
 }
@@ -106,8 +109,8 @@ impl Endpoint {
     /// The methods it knows, as `Allow` lists them.
     pub(super) fn methods(self) -> &'static str {
         match self {
-            Self::Authorization | Self::OAuthMetadata | Self::OpenIdConfiguration => "GET",
-            Self::Device => "GET, POST",
+            Self::Authorization | Self::Jwks | Self::OAuthMetadata | Self::OpenIdConfiguration => "GET",
+            Self::Device | Self::UserInfo | Self::EndSession => "GET, POST",
             _ => "POST",
         }
     }
@@ -141,6 +144,9 @@ impl Address {
             "/device" => Some(Endpoint::Device),
             "/swap" => Some(Endpoint::Swap),
             "/refresh" => Some(Endpoint::SwapRefresh),
+            "/jwks" => Some(Endpoint::Jwks),
+            "/userinfo" => Some(Endpoint::UserInfo),
+            "/end_session" => Some(Endpoint::EndSession),
             _ if path.strip_prefix("/.well-known/oauth-authorization-server") == Some(&self.issuer_path) => {
                 Some(Endpoint::OAuthMetadata)
             }

@@ -8,44 +8,48 @@ use super::{
     clients::Client,
     form::{Form, Refusal},
     grants::Book,
+    issue::Issued,
+    person::SignIn,
     revocation::RevokedBy,
     tokens::FamilyId,
 };
 
 /// A code, and what it was given for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Code {
-    request: AuthorizationRequest,
+    pub(super) request: AuthorizationRequest,
+    pub(super) who: SignIn,
     /// The sign-in that it was redeemed for.
     redeemed: Option<FamilyId>,
 }
 
 impl Code {
-    pub(super) fn new(request: AuthorizationRequest) -> Self {
-        Self { request, redeemed: None }
+    pub(super) fn new(request: AuthorizationRequest, who: SignIn) -> Self {
+        Self { request, who, redeemed: None }
     }
 }
 
 impl Book {
-    pub(super) fn code_grant(&mut self, client: &Client, form: &Form) -> Result<String, Refusal> {
+    pub(super) fn code_grant(&mut self, client: &Client, form: &Form) -> Result<Issued, Refusal> {
         let code = form.required("code")?;
-        let request = self.code_request(code, Some(&client.id), form.get("code_verifier"))?;
+        let Code { request, who, .. } = self.good_code(code, Some(&client.id), form.get("code_verifier"))?;
         let sent = form.get("redirect_uri");
         if (request.names_redirect_uri || sent.is_some()) && sent != Some(&request.back.redirect_uri) {
             return Err(Refusal::invalid_grant("not the redirect_uri that the code was given for"));
         }
-        let (family, json) = self.sign_in(&client.id, self.granted(request.scope.as_deref()));
+        let scope = self.granted(request.scope.as_deref());
+        let (family, issued) = self.sign_in(&client.id, scope, who, request.nonce.as_deref());
         self.is_redeemed(code, family);
-        Ok(json)
+        Ok(issued)
     }
 
-    /// What a code was given for, if it is this client's and good.
-    pub(super) fn code_request(
+    /// The code, if it is this client's and good.
+    pub(super) fn good_code(
         &mut self,
         code: &str,
         client: Option<&str>,
         verifier: Option<&str>,
-    ) -> Result<AuthorizationRequest, Refusal> {
+    ) -> Result<Code, Refusal> {
         let now = self.now();
         let known = self.codes.get_mut(code, now);
         let known = known.filter(|code| client.is_none_or(|client| client == code.request.client));
@@ -62,7 +66,7 @@ impl Book {
             // Without this a code that was stolen from a flow without PKCE could be redeemed in one with it.
             (None, Some(_)) => return Err(Refusal::invalid_grant("there was no code_challenge")),
         }
-        Ok(known.request.clone())
+        Ok(known.clone())
     }
 
     /// From now on the code ends that sign-in when it comes again.

@@ -34,7 +34,8 @@ impl AuthorizationServer {
     /// A new sign-in: its refresh token. The scope is a list with spaces between.
     pub fn issue_refresh_token_to(&self, client: &str, scope: Option<&str>) -> String {
         let mut book = self.state().book();
-        let family = book.tokens.new_family(client, scope.map(str::to_owned));
+        let who = book.sign_in_of(None);
+        let family = book.tokens.new_family(client, scope.map(str::to_owned), Some(who));
         book.new_refresh_token(family)
     }
 
@@ -238,7 +239,7 @@ impl AuthorizationServer {
     }
 }
 
-/// Failures of the other endpoints, on command: `/revoke`, `/par`, `/authorize`, …
+/// Failures of the other endpoints, on command: `/revoke`, `/par`, `/authorize`, `/jwks`, …
 ///
 /// [`recover`](AuthorizationServer::recover) takes them back too.
 impl AuthorizationServer {

@@ -14,7 +14,7 @@ use super::{
     consent::Consent,
     form::{Form, Posted, Refusal},
     grants::Book,
-    issue::random_token,
+    issue::{Issued, random_token},
     pages,
 };
 
@@ -75,7 +75,7 @@ impl Book {
     }
 
     /// RFC 8628, 3.4 and 3.5.
-    pub(super) fn poll(&mut self, client: &Client, form: &Form) -> Result<String, Refusal> {
+    pub(super) fn poll(&mut self, client: &Client, form: &Form) -> Result<Issued, Refusal> {
         let code = form.required("device_code")?;
         let now = self.now();
         let refused = |error: &str, why: &str| Err(Refusal::bad_request(error.to_owned(), why));
@@ -105,7 +105,7 @@ impl Book {
         let scope = device.scope.take();
         self.devices.take(code, now);
         let scope = self.granted(scope.as_deref());
-        Ok(self.sign_in(&client.id, scope).1)
+        Ok(self.sign_in(&client.id, scope, self.sign_in_of(None), None).1)
     }
 
     /// The page, for whoever opens the verification URI.

@@ -5,7 +5,12 @@ use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::{
-    assertion::JWT_BEARER, builder::Address, device::DEVICE_CODE, form, settings::SignInSettings,
+    assertion::JWT_BEARER,
+    builder::{Address, Endpoint},
+    device::DEVICE_CODE,
+    form,
+    grants::Book,
+    settings::SignInSettings,
     token_exchange::TOKEN_EXCHANGE,
 };
 use crate::failure::Failure;
@@ -26,6 +31,16 @@ pub enum Metadata {
     Member(String, String),
     /// A failure: a page, a redirect, a torn document, late, …
     Fails(Failure),
+}
+
+impl Book {
+    /// What is served there.
+    pub(super) fn metadata(&self, endpoint: Endpoint) -> &Metadata {
+        match endpoint {
+            Endpoint::OpenIdConfiguration => &self.settings.openid_configuration,
+            _ => &self.settings.oauth_metadata,
+        }
+    }
 }
 
 impl Metadata {
@@ -55,6 +70,21 @@ fn document(address: &Address, settings: &SignInSettings) -> serde_json::Value {
     let auth_methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "client_secret_jwt", "none"];
     let algorithms = ["RS256", "PS256", "ES256", "EdDSA", "HS256"];
     let grants = ["authorization_code", "client_credentials", "refresh_token", DEVICE_CODE, TOKEN_EXCHANGE, JWT_BEARER];
+    let claims = [
+        "iss",
+        "sub",
+        "aud",
+        "exp",
+        "iat",
+        "auth_time",
+        "nonce",
+        "at_hash",
+        "sid",
+        "name",
+        "preferred_username",
+        "email",
+        "email_verified",
+    ];
     json!({
         "issuer": address.issuer(),
         "authorization_endpoint": address.url("/authorize"),
@@ -64,6 +94,12 @@ fn document(address: &Address, settings: &SignInSettings) -> serde_json::Value {
         "introspection_endpoint": address.url("/introspect"),
         "revocation_endpoint": address.url("/revoke"),
         "jwks_uri": address.url("/jwks"),
+        "userinfo_endpoint": address.url("/userinfo"),
+        "end_session_endpoint": address.url("/end_session"),
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
+        "scopes_supported": ["openid", "profile", "email", "offline_access"],
+        "claims_supported": claims,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "code_challenge_methods_supported": ["S256"],
@@ -73,7 +109,7 @@ fn document(address: &Address, settings: &SignInSettings) -> serde_json::Value {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": true,
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
+        "id_token_signing_alg_values_supported": ["ES256"],
         "grant_types_supported": grants,
         "token_endpoint_auth_methods_supported": auth_methods,
         "token_endpoint_auth_signing_alg_values_supported": algorithms,

@@ -107,6 +107,27 @@ pub(super) fn json(status: StatusCode, body: String) -> Response<Bytes> {
     response
 }
 
+/// Sends a browser elsewhere; nobody keeps where to.
+pub(super) fn see_other(location: &str) -> Response<Bytes> {
+    let location = header::HeaderValue::from_str(location);
+    let mut response = empty(StatusCode::SEE_OTHER);
+    for (name, value) in [
+        (header::LOCATION, location.unwrap_or(header::HeaderValue::from_static("/"))),
+        (header::CACHE_CONTROL, header::HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer")),
+    ] {
+        response.headers_mut().insert(name, value);
+    }
+    response
+}
+
+/// The URI with these parameters besides those that it has.
+pub(super) fn with_query(uri: &str, pairs: &[(&str, &str)]) -> String {
+    let joint = if uri.contains('?') { '&' } else { '?' };
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    format!("{uri}{joint}{query}")
+}
+
 pub(super) fn empty(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;

@@ -17,9 +17,11 @@ use super::{
     device::{DEVICE_CODE, Device},
     expiring::Expiring,
     form::{Form, Posted, Refusal},
-    issue::Issue,
+    issue::{Issue, Issued, Occasion},
+    person::SignIn,
     revocation::RevokedBy,
     settings::{Rotation, Settings},
+    signing_key::SigningKey,
     token_exchange::TOKEN_EXCHANGE,
     tokens::{FamilyId, Rules, Tokens},
 };
@@ -37,6 +39,7 @@ pub(super) struct Book {
     /// What a page asks a person about, by the ticket in the page.
     pub(super) asking: Expiring<AuthorizationRequest>,
     pub(super) used_assertions: UsedAssertions,
+    pub(super) signing_key: Arc<SigningKey>,
     pub(super) issued: usize,
     /// How many of them were never sent.
     pub(super) lost: usize,
@@ -58,6 +61,7 @@ impl Book {
             pushed: Expiring::default(),
             asking: Expiring::default(),
             used_assertions: UsedAssertions::default(),
+            signing_key: Arc::new(SigningKey::random()),
             issued: 0,
             lost: 0,
             ahead: Duration::ZERO,
@@ -81,8 +85,8 @@ impl Book {
         since.saturating_add(self.ahead).as_secs_f64()
     }
 
-    /// The JSON of the answer.
-    pub(super) fn grant(&mut self, posted: Posted<'_>) -> Result<String, Refusal> {
+    /// What is issued, if anything is.
+    pub(super) fn grant(&mut self, posted: Posted<'_>) -> Result<Issued, Refusal> {
         let form = posted.form;
         if let Some(name) = form.repeated() {
             return Err(Refusal::invalid_request(format!("{name} came more than once")));
@@ -103,7 +107,7 @@ impl Book {
                 let family = self
                     .settings
                     .refresh_token_for_every_grant
-                    .then(|| self.tokens.new_family(&client.id, scope.clone()));
+                    .then(|| self.tokens.new_family(&client.id, scope.clone(), None));
                 let refresh_token = family.map(|family| self.new_refresh_token(family));
                 let refresh_token = refresh_token.as_deref();
                 Ok(self.issue(&Issue { family, scope, refresh_token, ..Issue::bearer(&client.id) }))
@@ -164,11 +168,18 @@ impl Book {
     }
 
     /// The tokens of a new sign-in.
-    pub(super) fn sign_in(&mut self, client: &str, scope: Option<String>) -> (FamilyId, String) {
-        let family = self.tokens.new_family(client, scope.clone());
+    pub(super) fn sign_in(
+        &mut self,
+        client: &str,
+        scope: Option<String>,
+        who: SignIn,
+        nonce: Option<&str>,
+    ) -> (FamilyId, Issued) {
+        let family = self.tokens.new_family(client, scope.clone(), Some(who));
         let refresh_token = self.new_refresh_token(family);
         let refresh_token = Some(refresh_token.as_str());
-        (family, self.issue(&Issue { family: Some(family), scope, refresh_token, ..Issue::bearer(client) }))
+        let occasion = Occasion::SignIn { nonce };
+        (family, self.issue(&Issue { family: Some(family), scope, refresh_token, occasion, ..Issue::bearer(client) }))
     }
 
     /// The sign-in that a good refresh token belongs to.
@@ -185,7 +196,7 @@ impl Book {
         Ok(family)
     }
 
-    fn refresh(&mut self, client: &Client, form: &Form) -> Result<String, Refusal> {
+    fn refresh(&mut self, client: &Client, form: &Form) -> Result<Issued, Refusal> {
         let token = form.required("refresh_token")?;
         let family = self.tokens.family_of(token);
         let granted = family.and_then(|family| self.tokens.scope_of(family)).map(str::to_owned);
@@ -204,8 +215,8 @@ impl Book {
             Rotation::Empty => Some(String::new()),
         };
         let scope = self.granted(scope.as_deref());
-        let refresh_token = answered.as_deref();
-        Ok(self.issue(&Issue { family: Some(family), scope, refresh_token, ..Issue::bearer(&client.id) }))
+        let (refresh_token, occasion) = (answered.as_deref(), Occasion::Refresh);
+        Ok(self.issue(&Issue { family: Some(family), scope, refresh_token, occasion, ..Issue::bearer(&client.id) }))
     }
 }
 

@@ -74,7 +74,7 @@ impl AuthorizationServer {
     }
 
     /// The URL of a path: `/par` (RFC 9126), `/introspect` (RFC 7662), `/revoke` (RFC 7009), `/swap` and `/refresh`
-    /// (token swap), `/.well-known/…`.
+    /// (token swap), `/.well-known/…`. Those of OpenID Connect have a method each.
     pub fn url(&self, path: &str) -> String {
         self.state().address.url(path)
     }
@@ -181,10 +181,11 @@ impl AuthorizationServer {
         self.state().arrivals.until(path, requests).await;
     }
 
-    /// How many entries each of the two journals keeps; the counters count all.
+    /// How many entries each of the journals keeps; the counters count all.
     pub fn keep_journal(&self, entries: usize) -> &Self {
         self.state().journal.keep(entries);
         self.state().arrivals.keep(entries);
+        self.state().logouts.keep(entries);
         self
     }
 
@@ -193,6 +194,7 @@ impl AuthorizationServer {
         let state = self.state();
         state.journal.reset();
         state.arrivals.reset();
+        state.logouts.reset();
         self.inner.server.connections().reset();
         let mut book = state.book();
         (book.issued, book.lost) = (0, 0);

@@ -1,10 +1,10 @@
-//! The access token that is issued, and the JSON that says so. No I/O.
+//! The tokens that are issued, and the JSON that says so. No I/O.
 
 use std::{iter::repeat_with, time::Duration};
 
 use serde_json::json;
 
-use super::{expires_in::ExpiresIn, grants::Book, tokens::FamilyId};
+use super::{expires_in::ExpiresIn, grants::Book, id_token::Unsigned, tokens::FamilyId};
 
 /// What is to be issued.
 pub(super) struct Issue<'a> {
@@ -18,6 +18,31 @@ pub(super) struct Issue<'a> {
     pub(super) expires_in: Option<ExpiresIn>,
     /// Whether it is always a new one, which no later answer repeats: its subject may be another one each time.
     pub(super) stands_alone: bool,
+    pub(super) occasion: Occasion<'a>,
+}
+
+/// On which occasion it is issued: it decides whether there is an ID token.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Occasion<'a> {
+    SignIn { nonce: Option<&'a str> },
+    Refresh,
+    Other,
+}
+
+/// What was issued, but for the signature of the ID token.
+pub(super) struct Issued {
+    /// As they are written.
+    members: Vec<String>,
+    id_token: Option<Unsigned>,
+}
+
+impl Issued {
+    /// The JSON of the answer. It calls the test's code, and so wants no lock held.
+    pub(super) fn written(self) -> String {
+        let mut members = self.members;
+        members.extend(self.id_token.map(|it| format!("\"id_token\":{}", json!(it.signed()))));
+        format!("{{{}}}", members.join(","))
+    }
 }
 
 impl<'a> Issue<'a> {
@@ -31,13 +56,14 @@ impl<'a> Issue<'a> {
             issued_token_type: None,
             expires_in: None,
             stands_alone: false,
+            occasion: Occasion::Other,
         }
     }
 }
 
 impl Book {
-    /// Issues an access token, or repeats one, and writes the answer.
-    pub(super) fn issue(&mut self, it: &Issue<'_>) -> String {
+    /// Issues an access token, or repeats one, with the others that go with it.
+    pub(super) fn issue(&mut self, it: &Issue<'_>) -> Issued {
         self.issued += 1;
         let (token, left) = self.repeated(it).unwrap_or_else(|| self.new_access_token(it));
         let settings = &self.settings;
@@ -52,9 +78,10 @@ impl Book {
         ];
         members.retain(|(name, _)| !settings.members.contains_key(*name));
         members.extend(settings.members.iter().map(|(name, json)| (name.as_str(), json.clone())));
-        let written: Vec<String> =
+        let members =
             members.into_iter().filter_map(|(name, json)| Some(format!("{}:{}", json!(name), json?))).collect();
-        format!("{{{}}}", written.join(","))
+        let is_replaced = settings.members.contains_key("id_token");
+        Issued { members, id_token: self.id_token(it, &token).filter(|_| !is_replaced) }
     }
 
     pub(super) fn new_refresh_token(&mut self, family: FamilyId) -> String {

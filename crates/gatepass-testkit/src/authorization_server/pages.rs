@@ -13,13 +13,15 @@ const STYLE: &str = "body{font:1.1rem/1.5 system-ui,sans-serif;max-width:32rem;m
                      button,input{font:inherit;padding:.6rem 1.2rem;margin:.2rem 0;box-sizing:border-box}\
                      input{width:100%}";
 
-/// Asks whether a client may have what it asks for.
-pub(super) fn consent(request: &AuthorizationRequest, ticket: &str) -> Response<Bytes> {
+/// Asks who signs in, and whether a client may have what it asks for.
+pub(super) fn consent(request: &AuthorizationRequest, login: &str, ticket: &str) -> Response<Bytes> {
     let asks = asks(&request.client, request.scope.as_deref());
-    let (ticket, back) = (escaped(ticket), escaped(&request.back.redirect_uri));
+    let (login, ticket, back) = (escaped(login), escaped(ticket), escaped(&request.back.redirect_uri));
     let body = format!(
         "{asks}<p>Then this browser goes back to {back}.</p>\
-         <form method=post action=/consent><input type=hidden name=ticket value=\"{ticket}\">{BUTTONS}</form>"
+         <form method=post action=/consent><input type=hidden name=ticket value=\"{ticket}\">\
+         <label>Login <input name=login value=\"{login}\" autocomplete=username autocapitalize=none></label>\
+         {BUTTONS}</form>"
     );
     page(StatusCode::OK, "Sign in", &body)
 }

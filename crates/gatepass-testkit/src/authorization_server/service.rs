@@ -5,16 +5,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use hyper::body::Incoming;
 
 use super::{
     arrivals::Arrivals,
     builder::{Address, Endpoint},
-    discovery::Metadata,
+    end_session::Logout,
     form::{self, Form, Posted, Refusal},
     grants::Book,
     journal::TokenRequest,
+    user_info,
 };
 use crate::{
     body::{self, Body, Dropped, too_large},
@@ -33,6 +34,7 @@ pub(crate) struct State {
     pub(super) elsewhere: Mutex<HashMap<String, Failures>>,
     pub(super) journal: Journal<TokenRequest>,
     pub(super) arrivals: Arrivals,
+    pub(super) logouts: Journal<Logout>,
     pub(super) statuses: Mutex<Statuses>,
     book: Mutex<Book>,
 }
@@ -46,6 +48,7 @@ impl State {
             elsewhere: Mutex::default(),
             journal: Journal::default(),
             arrivals: Arrivals::default(),
+            logouts: Journal::default(),
             statuses: Mutex::default(),
             book: Mutex::new(Book::new(Arc::clone(&address))),
             address,
@@ -77,7 +80,7 @@ impl State {
         let form = Form::parse(&parts.headers, &body);
 
         let ordered = lock(&self.elsewhere).get_mut(parts.uri.path()).and_then(Failures::take);
-        let failure = ordered.or_else(|| self.metadata(endpoint)?.failure());
+        let failure = ordered.or_else(|| self.failure_of_document(endpoint));
         let own =
             failure.as_ref().is_none_or(Failure::processes).then(|| self.process_at(endpoint, &parts, form.as_ref()));
         let wait = failure.as_ref().map_or(Duration::ZERO, Failure::wait);
@@ -92,11 +95,16 @@ impl State {
 
     fn process_at(&self, endpoint: Endpoint, parts: &Parts, form: Option<&Form>) -> Response<Bytes> {
         let answer = match endpoint {
-            Endpoint::OAuthMetadata | Endpoint::OpenIdConfiguration => Ok(self.document(endpoint)),
+            Endpoint::OAuthMetadata | Endpoint::OpenIdConfiguration | Endpoint::Jwks => Ok(self.document(endpoint)),
+            Endpoint::UserInfo => Ok(self.user_info(&parts.headers)),
+            Endpoint::EndSession if parts.method == Method::GET => {
+                Ok(self.end_session(&parts.method, &Form::of_query(parts.uri.query())))
+            }
             Endpoint::Authorization => Ok(self.book().authorize(&Form::of_query(parts.uri.query()))),
             Endpoint::Device if parts.method == Method::GET => {
                 Ok(self.book().device_page(&Form::of_query(parts.uri.query())))
             }
+            Endpoint::EndSession => posted(parts, form).map(|posted| self.end_session(&parts.method, posted.form)),
             _ => posted(parts, form).and_then(|posted| self.process_form(endpoint, posted)),
         };
         answer.unwrap_or_else(|refusal| refusal.response())
@@ -110,28 +118,49 @@ impl State {
             Endpoint::Revocation => book.revoke(posted).map(|()| form::empty(StatusCode::OK)),
             Endpoint::PushedAuthorization => book.push(posted),
             Endpoint::DeviceAuthorization => book.start_device(posted).map(|json| ok(json.to_string())),
-            Endpoint::Swap => book.swap(posted.form).map(ok),
-            Endpoint::SwapRefresh => book.swap_refresh(posted.form).map(ok),
+            Endpoint::Swap => book.swap(posted.form).map(|issued| ok(issued.written())),
+            Endpoint::SwapRefresh => book.swap_refresh(posted.form).map(|issued| ok(issued.written())),
             Endpoint::Consent => Ok(book.decide(posted.form)),
             Endpoint::Device => Ok(book.device_decision(posted.form)),
-            Endpoint::Token | Endpoint::Authorization | Endpoint::OAuthMetadata | Endpoint::OpenIdConfiguration => {
-                Ok(form::empty(StatusCode::NOT_FOUND))
-            }
+            Endpoint::Token
+            | Endpoint::Authorization
+            | Endpoint::Jwks
+            | Endpoint::UserInfo
+            | Endpoint::EndSession
+            | Endpoint::OAuthMetadata
+            | Endpoint::OpenIdConfiguration => Ok(form::empty(StatusCode::NOT_FOUND)),
         }
     }
 
     fn document(&self, endpoint: Endpoint) -> Response<Bytes> {
-        let metadata = self.metadata(endpoint).unwrap_or_default();
-        metadata.response(&self.address, &self.book().settings.sign_in)
+        let book = self.book();
+        match endpoint {
+            Endpoint::Jwks => book.settings.open_id.jwks.response(&book.signing_key),
+            _ => book.metadata(endpoint).response(&self.address, &book.settings.sign_in),
+        }
     }
 
-    fn metadata(&self, endpoint: Endpoint) -> Option<Metadata> {
-        let settings = &self.book().settings;
+    /// How a document fails that was told to.
+    fn failure_of_document(&self, endpoint: Endpoint) -> Option<Failure> {
+        let book = self.book();
         match endpoint {
-            Endpoint::OAuthMetadata => Some(settings.oauth_metadata.clone()),
-            Endpoint::OpenIdConfiguration => Some(settings.openid_configuration.clone()),
+            Endpoint::Jwks => book.settings.open_id.jwks.failure(),
+            _ if endpoint.is_metadata() => book.metadata(endpoint).failure(),
             _ => None,
         }
+    }
+
+    fn user_info(&self, headers: &HeaderMap) -> Response<Bytes> {
+        let user_info = self.book().user_info(headers);
+        match user_info {
+            Ok(user_info) => user_info.response(),
+            Err(challenge) => user_info::refused(&challenge),
+        }
+    }
+
+    fn end_session(&self, method: &Method, sent: &Form) -> Response<Bytes> {
+        self.logouts.record(Logout::new(method, sent));
+        self.book().end_session(sent)
     }
 }
 

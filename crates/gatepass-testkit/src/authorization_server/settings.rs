@@ -3,10 +3,15 @@ use std::{
     time::Duration,
 };
 
+use serde_json::{Map, Value};
+
 use super::{
     consent::{Consent, Iss},
     discovery::Metadata,
     expires_in::ExpiresIn,
+    hook::Hook,
+    id_token::IdToken,
+    jwks::Jwks,
 };
 
 /// What becomes of a refresh token that is used.
@@ -44,6 +49,7 @@ pub(super) struct Settings {
     pub(super) oauth_metadata: Metadata,
     pub(super) openid_configuration: Metadata,
     pub(super) sign_in: SignInSettings,
+    pub(super) open_id: OpenIdSettings,
 }
 
 /// Those of them that are about signing in.
@@ -63,6 +69,20 @@ pub(super) struct SignInSettings {
     pub(super) omit_verification_uri_complete: bool,
     /// The errors for the next polls, each with how many it is for.
     pub(super) next_polls: VecDeque<(usize, &'static str)>,
+}
+
+/// Those of them that are about OpenID Connect.
+#[derive(Debug)]
+pub(super) struct OpenIdSettings {
+    /// Who signs in.
+    pub(super) login: String,
+    pub(super) omit_id_token: bool,
+    pub(super) id_token_on_refresh: bool,
+    pub(super) edit_id_tokens: Hook<IdToken>,
+    pub(super) edit_user_info: Hook<Map<String, Value>>,
+    pub(super) jwks: Jwks,
+    /// By client.
+    pub(super) post_logout_redirect_uris: HashMap<String, Vec<String>>,
 }
 
 impl SignInSettings {
@@ -98,6 +118,7 @@ impl Default for Settings {
             oauth_metadata: Metadata::default(),
             openid_configuration: Metadata::default(),
             sign_in: SignInSettings::default(),
+            open_id: OpenIdSettings::default(),
         }
     }
 }
@@ -116,6 +137,20 @@ impl Default for SignInSettings {
             enforce_interval: false,
             omit_verification_uri_complete: false,
             next_polls: VecDeque::new(),
+        }
+    }
+}
+
+impl Default for OpenIdSettings {
+    fn default() -> Self {
+        Self {
+            login: "alice".to_owned(),
+            omit_id_token: false,
+            id_token_on_refresh: true,
+            edit_id_tokens: Hook::default(),
+            edit_user_info: Hook::default(),
+            jwks: Jwks::default(),
+            post_logout_redirect_uris: HashMap::new(),
         }
     }
 }

@@ -48,7 +48,7 @@ impl State {
 
     fn process(&self, parts: &Parts, form: Option<&Form>) -> Response<Bytes> {
         match posted(parts, form).and_then(|posted| self.book().grant(posted)) {
-            Ok(json) => form::json(StatusCode::OK, json),
+            Ok(issued) => form::json(StatusCode::OK, issued.written()),
             Err(refusal) => refusal.response(),
         }
     }

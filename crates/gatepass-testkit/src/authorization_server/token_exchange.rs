@@ -4,7 +4,7 @@ use super::{
     clients::Client,
     form::{Form, Refusal},
     grants::Book,
-    issue::Issue,
+    issue::{Issue, Issued},
 };
 
 pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -12,7 +12,7 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 impl Book {
     /// The new token ends with the sign-in of the old one, and has its scope unless another is asked for.
-    pub(super) fn exchange(&mut self, client: &Client, form: &Form) -> Result<String, Refusal> {
+    pub(super) fn exchange(&mut self, client: &Client, form: &Form) -> Result<Issued, Refusal> {
         self.check_actor(form)?;
         let token = form.required("subject_token")?;
         if form.required("subject_token_type")? != ACCESS_TOKEN {

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::revocation::{Revocation, RevokedBy};
+use super::{
+    person::SignIn,
+    revocation::{Revocation, RevokedBy},
+};
 
 /// The tokens that descend from one sign-in.
 pub(super) type FamilyId = u64;
@@ -54,6 +57,8 @@ struct Family {
     scope: Option<String>,
     revoked: bool,
     last_access_token: Option<String>,
+    /// `None`: the client itself.
+    who: Option<SignIn>,
 }
 
 /// How the server treats a refresh token that is presented.
@@ -68,16 +73,26 @@ const SUPERSEDED_KEPT: usize = 100_000;
 const REVOCATIONS_KEPT: usize = 10_000;
 
 impl Tokens {
-    pub(super) fn new_family(&mut self, client: &str, scope: Option<String>) -> FamilyId {
+    pub(super) fn new_family(&mut self, client: &str, scope: Option<String>, who: Option<SignIn>) -> FamilyId {
         let id = self.next_family;
         self.next_family += 1;
         let client = client.to_owned();
-        self.families.insert(id, Family { client, scope, revoked: false, last_access_token: None });
+        self.families.insert(id, Family { client, scope, revoked: false, last_access_token: None, who });
         id
     }
 
     pub(super) fn scope_of(&self, family: FamilyId) -> Option<&str> {
         self.families.get(&family)?.scope.as_deref()
+    }
+
+    pub(super) fn who(&self, family: FamilyId) -> Option<&SignIn> {
+        self.families.get(&family)?.who.as_ref()
+    }
+
+    /// The sign-ins of a person that have not ended, oldest first.
+    pub(super) fn sids_of(&self, sub: &str) -> Vec<String> {
+        let living = |id| self.families.get(&id).filter(|family| !family.revoked)?.who.as_ref();
+        (0..self.next_family).filter_map(living).filter(|who| who.sub == sub).map(|who| who.sid.clone()).collect()
     }
 
     pub(super) fn last_access_token(&self, family: FamilyId) -> Option<&str> {
@@ -236,7 +251,7 @@ mod tests {
 
     fn with_family() -> (Tokens, FamilyId) {
         let mut tokens = Tokens::default();
-        let family = tokens.new_family("client", None);
+        let family = tokens.new_family("client", None, None);
         tokens.add_refresh("first".to_owned(), family);
         (tokens, family)
     }

@@ -164,7 +164,7 @@ async fn nobody_is_asked_when_the_prompt_is_none() {
     assert!(sign_in(&http, &server, "&prompt=none").await.sent_back("code").is_some());
 }
 
-fn ticket(page: &str) -> &str {
+pub(crate) fn ticket(page: &str) -> &str {
     let (_, rest) = page.split_once("name=ticket value=\"").unwrap();
     rest.split_once('"').unwrap().0
 }

@@ -91,7 +91,7 @@ impl SealKey {
     fn of_texts(&self) -> chacha20poly1305::Key {
         let mut hash = Sha256::new_with_prefix(b"gatepass-sealed-text-1");
         hash.update(&self.bytes[..]);
-        hash.finalize().into()
+        hash.finalize()
     }
 
     /// Its name.

@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use gatepass::Error;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::{
+    builder::{Refusal, Refused},
+    failed::Chain,
+    pages::Page,
+    return_to,
+    site::Site,
+};
+
+/// Why somebody is not signed in, as the page that says so.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The callback is none that this browser waits for: another browser's, an old one, or made up.
+    Foreign,
+    /// It came before.
+    Used,
+    /// Nobody is signed in, for this reason.
+    Failed(Error),
+    /// The provider knows them, and this site does not want them, with what they read.
+    Refused(String),
+    /// They did not give what the site needs.
+    Missing(Vec<String>),
+}
+
+impl Trouble {
+    pub(crate) fn of(error: Error) -> Self {
+        Self::Failed(error)
+    }
+
+    /// The page, with a way to try again.
+    pub(crate) fn page(self, site: &Site, return_to: Option<&str>) -> Response<String> {
+        let again = return_to::login_at(&site.shared.paths.login, return_to);
+        let start = &site.shared.after_sign_out;
+        let mut wait = None;
+        let (status, page) = match self {
+            Self::Foreign => (
+                StatusCode::BAD_REQUEST,
+                Page::new("This sign-in cannot be finished here").text(
+                    "It was started in another browser, more than ten minutes ago, or cookies are off. Nothing has changed. \
+                     Start it again from here.",
+                ),
+            ),
+            Self::Used => (
+                StatusCode::BAD_REQUEST,
+                Page::new("This sign-in is finished already")
+                    .text("Its answer counts once. If you are signed in, go on; else start again.")
+                    .quiet_link(start, "Go on"),
+            ),
+            Self::Refused(message) => (StatusCode::FORBIDDEN, Page::new("You are not signed in").text(&message)),
+            Self::Missing(scopes) => (
+                StatusCode::FORBIDDEN,
+                Page::new("Not everything was allowed").text(&format!(
+                    "This site cannot work without what it asked for: {}. Sign in again, and allow it.",
+                    scopes.join(", ")
+                )),
+            ),
+            Self::Failed(error) => {
+                tracing::warn!(error = %Chain(&error), code = error.code(), "a sign-in failed");
+                wait = error.retry_after().filter(|_| error.is_transient());
+                failed(&error)
+            }
+        };
+        let mut response = page.link(&again, "Sign in again").answer(status);
+        if let Some(wait) = wait {
+            let seconds = wait.max(Duration::from_secs(1)).as_secs() + u64::from(wait.subsec_nanos() > 0);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl From<Refused> for Trouble {
+    fn from(Refused(refusal): Refused) -> Self {
+        match refusal {
+            Refusal::Person(message) => Self::Refused(message),
+            Refusal::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+/// What is wrong with the settings is for who runs the site, and is in the log. The rest a person may read: it says what
+/// to do, and is shown as text.
+fn failed(error: &Error) -> (StatusCode, Page) {
+    if error.is_denied() {
+        let page =
+            Page::new("Nobody was signed in").text("The sign-in was cancelled, or not allowed, at the provider.");
+        return (StatusCode::FORBIDDEN, page);
+    }
+    if error.is_transient() {
+        let page = Page::new("Signing in does not work right now")
+            .text("The provider does not answer, or not as it should. Nothing has changed. Try again in a moment.");
+        return (StatusCode::SERVICE_UNAVAILABLE, page);
+    }
+    if error.is_misconfigured() {
+        let page = Page::new("Signing in is not set up right").text(
+            "The provider and this site do not fit together. Tell whoever runs this site: its log says what is wrong.",
+        );
+        return (StatusCode::INTERNAL_SERVER_ERROR, page);
+    }
+    (StatusCode::BAD_REQUEST, Page::new("The sign-in did not succeed").text(&error.to_string()))
+}

@@ -1,0 +1,109 @@
+use gatepass::Error;
+
+use crate::provider::Provider;
+
+/// Where the site's own pages are.
+#[derive(Clone, Debug)]
+pub(crate) struct Paths {
+    pub(crate) login: String,
+    pub(crate) callback: String,
+    pub(crate) logout: String,
+    pub(crate) back_channel: String,
+}
+
+/// One of them. Providers are told by their place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Page {
+    /// Where people choose a provider, if there are several.
+    Choose,
+    Login(usize),
+    Callback(usize),
+    Logout,
+    BackChannel(usize),
+}
+
+impl Default for Paths {
+    fn default() -> Self {
+        Self {
+            login: "/login".to_owned(),
+            callback: "/callback".to_owned(),
+            logout: "/logout".to_owned(),
+            back_channel: "/backchannel-logout".to_owned(),
+        }
+    }
+}
+
+impl Paths {
+    /// # Errors
+    /// Misconfigured: a path that is none, or two that are the same.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let all = [&self.login, &self.callback, &self.logout, &self.back_channel];
+        for (at, path) in all.iter().enumerate() {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./~".contains(&byte);
+            let is_path = path.len() > 1 && path.starts_with('/') && !path.contains("//") && !path.ends_with('/');
+            if !is_path || !path.bytes().all(fits) || path.split('/').any(|part| part == "." || part == "..") {
+                return Err(Error::misconfigured(format!(
+                    "`{}` cannot be the path of a page for signing in: write one like /auth/login",
+                    path.escape_debug()
+                )));
+            }
+            if all[..at].contains(path) {
+                return Err(Error::misconfigured(format!("two of the pages for signing in have the path {path}")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn login_at(&self, provider: &Provider, is_only: bool) -> String {
+        at(&self.login, provider, is_only)
+    }
+
+    pub(crate) fn callback_at(&self, provider: &Provider, is_only: bool) -> String {
+        at(&self.callback, provider, is_only)
+    }
+
+    /// Which page a path is.
+    pub(crate) fn find(&self, path: &str, providers: &[Provider]) -> Option<Page> {
+        let of = |base: &str| -> Option<usize> {
+            match (path.strip_prefix(base)?, providers) {
+                ("", [_]) => Some(0),
+                (rest, [_, _, ..]) => {
+                    let name = rest.strip_prefix('/')?;
+                    providers.iter().position(|provider| provider.name == name)
+                }
+                _ => None,
+            }
+        };
+        if path == self.logout {
+            return Some(Page::Logout);
+        }
+        if path == self.login && providers.len() > 1 {
+            return Some(Page::Choose);
+        }
+        of(&self.login)
+            .map(Page::Login)
+            .or_else(|| of(&self.callback).map(Page::Callback))
+            .or_else(|| of(&self.back_channel).filter(|at| providers[*at].back_channel).map(Page::BackChannel))
+    }
+
+    /// All of them, for a router.
+    pub(crate) fn all(&self, providers: &[Provider]) -> Vec<String> {
+        let is_only = providers.len() == 1;
+        let mut all = vec![self.logout.clone()];
+        if !is_only {
+            all.push(self.login.clone());
+        }
+        for provider in providers {
+            all.push(self.login_at(provider, is_only));
+            all.push(self.callback_at(provider, is_only));
+            if provider.back_channel {
+                all.push(at(&self.back_channel, provider, is_only));
+            }
+        }
+        all
+    }
+}
+
+fn at(base: &str, provider: &Provider, is_only: bool) -> String {
+    if is_only { base.to_owned() } else { format!("{base}/{}", provider.name) }
+}

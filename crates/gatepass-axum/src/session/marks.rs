@@ -1,0 +1,151 @@
+//! What was ended before its time, and what was used once: short notes in the session store, which all instances share.
+//!
+//! A session is a record that whoever has a copy of it may write again: a request that began before a sign-out and ends
+//! after it brings the record back. A mark is written once and does not change, so it tells the truth whatever becomes of
+//! the record.
+
+use std::{collections::HashMap, time::Duration};
+
+use gatepass::Error;
+use sha2::{Digest, Sha256};
+use tower_sessions::{
+    cookie::time::OffsetDateTime,
+    session::{Id, Record},
+};
+
+use super::{
+    record::{SignedIn, unreachable},
+    store::Sessions,
+};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Marks {
+    sessions: Sessions,
+    /// For how long what was ended has to be remembered.
+    ceiling: Duration,
+}
+
+/// Whom a provider signs out: everybody in one session there, or one person everywhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Order<'a> {
+    Session(&'a str),
+    Person(&'a str),
+}
+
+const AT: &str = "at";
+
+impl Marks {
+    pub(crate) fn new(sessions: Sessions, ceiling: Duration) -> Self {
+        Self { sessions, ceiling }
+    }
+
+    /// Takes what can be had once, such as the answer to a sign-in. Whether it was there to take.
+    ///
+    /// # Errors
+    /// Transient, of the session store.
+    pub(crate) async fn take(&self, what: &[&str], remembered: Duration) -> Result<bool, Error> {
+        let id = id(what);
+        let mut record = record(id, 0, remembered);
+        self.sessions.0.create(&mut record).await.map_err(unreachable)?;
+        if record.id == id {
+            return Ok(true);
+        }
+        // The store took it for a session whose identifier is taken, and chose another one.
+        if let Err(error) = self.sessions.0.delete(&record.id).await {
+            tracing::debug!(%error, "a record of no use stays in the session store until it expires");
+        }
+        Ok(false)
+    }
+
+    /// Ends a sign-in, whatever becomes of its session.
+    ///
+    /// # Errors
+    /// Transient, of the session store.
+    pub(crate) async fn end(&self, sign_in: &str) -> Result<(), Error> {
+        self.write(id(&["ended", sign_in]), 0).await
+    }
+
+    /// Ends the sign-ins of who was signed out at the provider, as far as they were before that.
+    ///
+    /// # Errors
+    /// Transient, of the session store.
+    pub(crate) async fn sign_out(&self, provider: &str, whom: Order<'_>, issued_at: u64) -> Result<(), Error> {
+        let id = order(provider, whom);
+        // An older order that comes later takes nothing back.
+        let known = self.read(id).await?.unwrap_or(0);
+        self.write(id, issued_at.max(known)).await
+    }
+
+    /// # Errors
+    /// Transient, of the session store.
+    pub(crate) async fn is_ended(&self, signed_in: &SignedIn, watches_orders: bool) -> Result<bool, Error> {
+        let ended = self.read(id(&["ended", &signed_in.id]));
+        if !watches_orders {
+            return Ok(ended.await?.is_some());
+        }
+        let user = &signed_in.user;
+        let (ended, ordered) = tokio::try_join!(
+            ended,
+            self.is_signed_out(user.provider(), user.subject(), signed_in.sid.as_deref(), signed_in.issued_at)
+        )?;
+        Ok(ended.is_some() || ordered)
+    }
+
+    /// Whether the provider has signed out who signed in with an ID token of this time.
+    ///
+    /// # Errors
+    /// Transient, of the session store.
+    pub(super) async fn is_signed_out(
+        &self,
+        provider: &str,
+        subject: &str,
+        sid: Option<&str>,
+        issued_at: Option<u64>,
+    ) -> Result<bool, Error> {
+        let of_session = async {
+            match sid {
+                Some(sid) => self.read(order(provider, Order::Session(sid))).await,
+                None => Ok(None),
+            }
+        };
+        let (session, person) = tokio::try_join!(of_session, self.read(order(provider, Order::Person(subject))))?;
+        let before = |at: Option<u64>| at.is_some_and(|at| issued_at.unwrap_or(0) <= at);
+        Ok(before(session) || before(person))
+    }
+
+    async fn read(&self, id: Id) -> Result<Option<u64>, Error> {
+        let record = self.sessions.0.load(&id).await.map_err(unreachable)?;
+        Ok(record.map(|record| record.data.get(AT).and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX)))
+    }
+
+    async fn write(&self, id: Id, at: u64) -> Result<(), Error> {
+        self.sessions.0.save(&record(id, at, self.ceiling)).await.map_err(unreachable)
+    }
+}
+
+fn order(provider: &str, whom: Order<'_>) -> Id {
+    match whom {
+        Order::Session(sid) => id(&["sid", provider, sid]),
+        Order::Person(subject) => id(&["sub", provider, subject]),
+    }
+}
+
+/// An odd identifier: cookies reach the even ones only.
+fn id(parts: &[&str]) -> Id {
+    let mut hash = Sha256::new_with_prefix(b"gatepass-mark-1");
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    let hash: [u8; 32] = hash.finalize().into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    Id(i128::from_le_bytes(bytes) | 1)
+}
+
+fn record(id: Id, at: u64, remembered: Duration) -> Record {
+    // A little longer than what it is about.
+    let remembered = remembered.saturating_add(Duration::from_secs(60));
+    let expiry_date = OffsetDateTime::now_utc() + remembered;
+    Record { id, data: HashMap::from([(AT.to_owned(), at.into())]), expiry_date }
+}

@@ -1,0 +1,73 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gatepass::Error;
+use serde::{Deserialize, Serialize};
+use tower_sessions::Session;
+
+use crate::user::User;
+
+/// Under this name it stands in the session.
+const SIGNED_IN: &str = "gatepass";
+/// And under this when the person was last here.
+pub(crate) const SEEN: &str = "gatepass.seen";
+
+/// A sign-in, as the session holds it. No token is in it (6750-7).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct SignedIn {
+    /// Of this sign-in, and the subject of its tokens: the provider's name, a dot, and random text.
+    pub(crate) id: String,
+    pub(crate) user: User,
+    /// Of the session at the provider, if it says so.
+    pub(crate) sid: Option<String>,
+    /// When the ID token was issued, by the provider's clock, in seconds.
+    pub(crate) issued_at: Option<u64>,
+    /// When they signed in, by ours.
+    pub(crate) since: u64,
+}
+
+impl SignedIn {
+    /// What a session holds; nothing if that is of an older version and cannot be read.
+    ///
+    /// # Errors
+    /// Transient, of the session store.
+    pub(crate) async fn of(session: &Session) -> Result<Option<Self>, Error> {
+        let kept = session.get_value(SIGNED_IN).await.map_err(unreachable)?;
+        Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()))
+    }
+
+    /// # Errors
+    /// Transient, of the session store.
+    pub(crate) async fn put_into(&self, session: &Session) -> Result<(), Error> {
+        session.insert(SIGNED_IN, self).await.map_err(unreachable)?;
+        session.insert(SEEN, self.since).await.map_err(unreachable)
+    }
+
+    pub(crate) fn is_over(&self, seen: u64, now: u64, limits: &Limits) -> bool {
+        let (idle, ceiling) = (limits.idle.as_secs(), limits.ceiling.as_secs());
+        now.saturating_sub(self.since) >= ceiling || now.saturating_sub(seen.max(self.since)) >= idle
+    }
+}
+
+/// For how long a session lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) idle: Duration,
+    pub(crate) ceiling: Duration,
+}
+
+/// When the person was last here.
+///
+/// # Errors
+/// Transient, of the session store.
+pub(crate) async fn seen(session: &Session) -> Result<u64, Error> {
+    let seen = session.get_value(SEEN).await.map_err(unreachable)?;
+    Ok(seen.and_then(|seen| seen.as_u64()).unwrap_or(0))
+}
+
+pub(crate) fn unreachable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::transient("the session store cannot be used now: try again in a moment").with_source(error)
+}
+
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -55,30 +55,30 @@ fn is_navigation(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn asked(method: Method, headers: &[(&'static str, &'static str)]) -> Asked {
+    fn asked(method: &Method, headers: &[(&'static str, &'static str)]) -> Asked {
         let headers = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-        Asked::of(&method, &Uri::from_static("/orders?page=2"), &headers)
+        Asked::of(method, &Uri::from_static("/orders?page=2"), &headers)
     }
 
     #[test]
     fn a_page_is_told_from_what_a_script_asks_for() {
         let html = ("accept", "text/html,*/*;q=0.8");
-        assert!(asked(Method::GET, &[html]).is_navigation());
-        assert!(asked(Method::GET, &[("sec-fetch-mode", "navigate")]).is_navigation());
-        assert!(!asked(Method::GET, &[html, ("sec-fetch-mode", "cors")]).is_navigation());
-        assert!(!asked(Method::GET, &[html, ("x-requested-with", "XMLHttpRequest")]).is_navigation());
-        assert!(!asked(Method::GET, &[("accept", "*/*")]).is_navigation());
-        assert!(!asked(Method::GET, &[]).is_navigation());
+        assert!(asked(&Method::GET, &[html]).is_navigation());
+        assert!(asked(&Method::GET, &[("sec-fetch-mode", "navigate")]).is_navigation());
+        assert!(!asked(&Method::GET, &[html, ("sec-fetch-mode", "cors")]).is_navigation());
+        assert!(!asked(&Method::GET, &[html, ("x-requested-with", "XMLHttpRequest")]).is_navigation());
+        assert!(!asked(&Method::GET, &[("accept", "*/*")]).is_navigation());
+        assert!(!asked(&Method::GET, &[]).is_navigation());
     }
 
     #[test]
     fn a_page_is_returned_to_and_after_a_form_the_page_it_was_on() {
         let site = "https://app.example.com";
-        assert_eq!(asked(Method::GET, &[]).return_to(site).as_deref(), Some("/orders?page=2"));
-        let posted = |referer| asked(Method::POST, &[("referer", referer)]).return_to(site);
+        assert_eq!(asked(&Method::GET, &[]).return_to(site).as_deref(), Some("/orders?page=2"));
+        let posted = |referer| asked(&Method::POST, &[("referer", referer)]).return_to(site);
         assert_eq!(posted("https://app.example.com/cart").as_deref(), Some("/cart"));
         assert_eq!(posted("https://app.example.com.evil.example/cart"), None);
         assert_eq!(posted("https://app.example.com//evil.example"), None);
-        assert_eq!(asked(Method::POST, &[]).return_to(site).as_deref(), Some("/"));
+        assert_eq!(asked(&Method::POST, &[]).return_to(site).as_deref(), Some("/"));
     }
 }

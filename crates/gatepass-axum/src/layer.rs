@@ -60,8 +60,7 @@ where
 
 /// Beneath the session: knows the visit, and answers what needs a sign-in.
 #[derive(Clone, Debug)]
-#[doc(hidden)]
-pub struct Visited<S> {
+pub(crate) struct Visited<S> {
     inner: S,
     site: Site,
 }

@@ -120,7 +120,7 @@ mod tests {
     fn rfc6749_15_nothing_that_others_wrote_is_html() {
         let evil = "\"><script>alert('1')</script>&";
         let page = Page::new(evil).text(evil).link(evil, evil).button(evil, evil).answer(StatusCode::BAD_REQUEST);
-        assert!(!page.body().contains("<script") && !page.body().contains("\">&"), "{}", page.body());
+        assert!(!page.body().contains("<script") && !page.body().contains("alert('"), "{}", page.body());
         assert_eq!(page.headers()["cache-control"], "no-store");
         assert!(page.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'none'"));
     }

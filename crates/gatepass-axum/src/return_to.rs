@@ -17,7 +17,7 @@ pub(crate) fn is_local(text: &str) -> bool {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte));
     // `/./` and `/x/../` are taken out by the browser, and what is left may begin with two slashes.
     let path = text.split(['?', '#']).next().unwrap_or_default();
-    let is_straight = !path.contains("//") && !path.split('/').any(|part| is_dots(part));
+    let is_straight = !path.contains("//") && !path.split('/').any(is_dots);
     text.len() <= LONGEST && !is_elsewhere && is_plain && is_straight
 }
 

@@ -54,7 +54,7 @@ async fn finish(visit: &Visit, provider: &Provider, begun: Begun, query: &str, s
     let code = begun.pending.answer(query).map_err(Trouble::Failed)?;
     let arrive = async {
         let set = provider.authority.redeem(&code).await?;
-        let identity = identify(site, provider, &set).await?;
+        let identity = identify(site, provider, &set, code.nonce()).await?;
         Ok::<_, Error>((set, identity))
     };
     let late = || Error::transient(format!("`{}` did not answer within {DEADLINE:?}", provider.name));

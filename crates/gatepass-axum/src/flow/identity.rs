@@ -1,4 +1,4 @@
-use gatepass::{Error, TokenSet};
+use gatepass::{Error, Secret, TokenSet};
 use serde_json::{Map, Value};
 
 use crate::{
@@ -18,9 +18,14 @@ pub(super) struct Identity {
 
 /// # Errors
 /// Why it is not known for sure. Nobody is signed in then.
-pub(super) async fn identify(site: &Site, provider: &Provider, set: &TokenSet) -> Result<Identity, Error> {
+pub(super) async fn identify(
+    site: &Site,
+    provider: &Provider,
+    set: &TokenSet,
+    nonce: Option<&Secret>,
+) -> Result<Identity, Error> {
     if provider.is_openid() {
-        return openid(site, provider, set).await;
+        return openid(site, provider, set, nonce).await;
     }
     let endpoint = provider.user.as_ref().ok_or_else(|| Error::misconfigured("nothing says who signed in"))?;
     let answer = provider.authority.user_info(set).await?;
@@ -31,7 +36,7 @@ pub(super) async fn identify(site: &Site, provider: &Provider, set: &TokenSet) -
     Ok(Identity { user: User::from_endpoint(&provider.name, endpoint, answer)?, sid: None, issued_at: None })
 }
 
-async fn openid(site: &Site, provider: &Provider, set: &TokenSet) -> Result<Identity, Error> {
+async fn openid(site: &Site, provider: &Provider, set: &TokenSet, nonce: Option<&Secret>) -> Result<Identity, Error> {
     let id_token = set.id_token.as_ref().ok_or_else(|| {
         Error::misconfigured(format!(
             "`{}` gave no ID token, although it was asked for the scope openid: see whether it does OpenID Connect; else leave \
@@ -49,8 +54,7 @@ async fn openid(site: &Site, provider: &Provider, set: &TokenSet) -> Result<Iden
     let expected = Expected {
         issuer,
         client_id: provider.authority.client_id(),
-        // The grant has compared it, before anything else of the token counted.
-        nonce: None,
+        nonce,
         access_token: set.access_token.as_ref(),
         now: site.shared.clock.wall(),
     };

@@ -40,6 +40,11 @@ impl AuthorizationCode {
         self
     }
 
+    /// What an ID token that comes has to repeat; none unless the sign-in asked for the scope `openid`.
+    pub fn nonce(&self) -> Option<&Secret> {
+        self.nonce.as_ref()
+    }
+
     /// Whose ID token it has to be, if one comes.
     pub(super) fn expecting(mut self, client_id: String, issuer: Option<String>) -> Self {
         self.client_id = Some(client_id);

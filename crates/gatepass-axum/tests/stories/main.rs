@@ -1,0 +1,4 @@
+//! Stories of people who sign in to a site, through the public API, at a real provider on a socket.
+
+mod sign_in;
+mod world;

@@ -5,7 +5,11 @@ use gatepass::{BoxError, Error};
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
 
-use crate::{pages, sign_in_needed::SignInNeeded};
+use crate::{
+    asked::Asked,
+    pages::{self, Page},
+    sign_in_needed::SignInNeeded,
+};
 
 /// Why a call on somebody's behalf has no answer, as an answer of this server: what a handler may give back.
 ///
@@ -42,25 +46,22 @@ impl Failed {
         std::iter::successors(Some(first), |error| error.source()).find_map(|error| error.downcast_ref())
     }
 
-    pub(crate) fn response(&self) -> http::Response<String> {
+    pub(crate) fn response<B: Default>(&self) -> http::Response<B> {
         let error = self.error();
         if error.is_some_and(Error::is_reauth_required) {
             return SignInNeeded::TokensEnded.response();
         }
-        let (status, code, message) = match error {
-            Some(error) if error.is_transient() => {
-                (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", "try again in a moment")
-            }
-            Some(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "server_error",
-                "this site is not set up right; its log says what is wrong",
-            ),
-            None => (StatusCode::BAD_GATEWAY, "bad_gateway", "what this page needs did not answer"),
+        let kind = match error {
+            Some(error) if error.is_transient() => Kind::Unavailable,
+            Some(_) => Kind::Misconfigured,
+            None => Kind::BadGateway,
         };
+        let status = kind.status();
         tracing::warn!(status = status.as_u16(), error = %Chain(&*self.0), "a request failed");
-        let mut response = pages::json(status, &json!({"error": code, "message": message}));
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        let mut response = http::Response::new(B::default());
+        *response.status_mut() = status;
+        response.extensions_mut().insert(kind);
+        if kind == Kind::Unavailable {
             let wait = error.and_then(Error::retry_after).unwrap_or(Duration::from_secs(1));
             // Rounded up: not to be early.
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -70,9 +71,46 @@ impl Failed {
     }
 }
 
+/// What went wrong, as far as others may know. In a response's extensions, until the site's layer writes it down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Unavailable,
+    Misconfigured,
+    BadGateway,
+}
+
+impl Kind {
+    fn status(self) -> StatusCode {
+        match self {
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misconfigured => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::BadGateway => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// For who opened a page a page, for a script JSON.
+    pub(crate) fn answer(self, asked: &Asked) -> http::Response<String> {
+        let (code, title, message) = match self {
+            Self::Unavailable => ("temporarily_unavailable", "This does not work right now", "Try again in a moment."),
+            Self::Misconfigured => {
+                ("server_error", "This site is not set up right", "Tell whoever runs it: its log says what is wrong.")
+            }
+            Self::BadGateway => (
+                "bad_gateway",
+                "Something behind this page did not answer",
+                "Try again, or tell whoever runs this site: its log says what it was.",
+            ),
+        };
+        match asked.is_navigation() {
+            true => Page::new(title).text(message).answer(self.status()),
+            false => pages::json(self.status(), &json!({"error": code, "message": message})),
+        }
+    }
+}
+
 impl IntoResponse for Failed {
     fn into_response(self) -> Response {
-        self.response().map(axum::body::Body::from)
+        self.response()
     }
 }
 

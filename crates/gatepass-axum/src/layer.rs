@@ -3,12 +3,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{Request, Response, header};
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_sessions::{Session, SessionManagerLayer};
 
-use crate::{asked::Asked, session::Sessions, sign_in_needed::SignInNeeded, site::Site, visit::Visit};
+use crate::{asked::Asked, failed::Kind, session::Sessions, sign_in_needed::SignInNeeded, site::Site, visit::Visit};
 
 /// From [`Site::layer`].
 #[derive(Clone, Debug)]
@@ -89,10 +89,15 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            match response.extensions().get::<SignInNeeded>() {
-                Some(needed) => Ok(needed.answer(&visit, &asked).map(R::from)),
-                None => Ok(response),
+            if let Some(needed) = response.extensions().get::<SignInNeeded>() {
+                return Ok(needed.answer(&visit, &asked).map(R::from));
             }
+            let Some(kind) = response.extensions().get::<Kind>() else { return Ok(response) };
+            let mut answer = kind.answer(&asked);
+            if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
+                answer.headers_mut().insert(header::RETRY_AFTER, wait.clone());
+            }
+            Ok(answer.map(R::from))
         })
     }
 }

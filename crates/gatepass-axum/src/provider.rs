@@ -68,8 +68,8 @@ impl Provider {
         self.scope(scope)
     }
 
-    /// What is asked for, with everything that an [`AuthorizationRequest`] may have: scopes, a `prompt`, resources, PAR,
-    /// parameters of the server's own. Its redirect URI does not count: it is the site's.
+    /// What is asked for, in place of all scopes named before, with everything that an [`AuthorizationRequest`] may have:
+    /// a `prompt`, resources, PAR, parameters of the server's own. Its redirect URI does not count: it is the site's.
     pub fn request(mut self, request: AuthorizationRequest) -> Self {
         self.request = request;
         self

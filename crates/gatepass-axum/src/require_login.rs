@@ -54,12 +54,12 @@ where
         let mut inner = std::mem::replace(&mut self.inner, clone);
         Box::pin(async move {
             let Some(visit) = request.extensions().get::<Visit>().cloned() else {
-                return Ok(Failed::no_layer().response().map(R::from));
+                return Ok(Failed::no_layer().response());
             };
             match visit.signed_in().await {
                 Ok(Some(_)) => inner.call(request).await,
                 Ok(None) => Ok(SignInNeeded::SignedOut.response()),
-                Err(error) => Ok(Failed::new(error).response().map(R::from)),
+                Err(error) => Ok(Failed::new(error).response()),
             }
         })
     }

@@ -140,6 +140,13 @@ impl Site {
         .client(builder)
     }
 
+    /// Whether a request comes from a page of this site, for handlers that change something: another site cannot have it
+    /// sent by the browser of who is signed in here. `Sec-Fetch-Site` tells, or else `Origin`; what has neither is sent by
+    /// no browser.
+    pub fn is_same_origin(&self, headers: &http::HeaderMap) -> bool {
+        crate::same_origin::is_same_origin(headers, self.origin())
+    }
+
     /// The origin: `https://app.example.com`.
     pub fn origin(&self) -> &str {
         &self.shared.origin

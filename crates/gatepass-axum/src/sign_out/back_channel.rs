@@ -44,15 +44,17 @@ async fn order(site: &Site, provider: &Provider, body: &[u8]) -> Result<(), Erro
     let now = site.shared.clock.wall();
     let order = verify_logout_token(&provider.keys, &*provider.authority, &token, issuer, client_id, now).await?;
     let LogoutToken { subject, sid, id, issued_at, ends_at } = order;
-    // Followed before it is remembered: an order that comes again does no harm, one that is lost does.
     let whom = match (&sid, &subject) {
         (Some(sid), _) => Order::Session(sid),
         (None, Some(subject)) => Order::Person(subject),
         (None, None) => return Err(Error::reauth_required("the logout token names nobody")),
     };
+    // Followed before it is remembered: one that is lost in between does harm, one that is followed twice does none.
+    site.shared.marks.sign_out(&provider.name, whom, issued_at).await?;
     let left = Duration::from_secs(ends_at.saturating_sub(site.now()).min(24 * 3600));
     if !site.shared.marks.take(&["jti", &provider.name, &id], left + Duration::from_secs(120)).await? {
         return Err(Error::reauth_required("the logout token came before"));
     }
-    site.shared.marks.sign_out(&provider.name, whom, issued_at).await
+    tracing::info!(provider = provider.name, "the provider signed somebody out");
+    Ok(())
 }

@@ -31,7 +31,7 @@ pub(crate) async fn sign_out(visit: &Visit, headers: &HeaderMap) -> Response<Str
         Ok(Some((signed_in, set))) => at_provider(site, &signed_in, set).await,
         Ok(None) => None,
         Err(error) => {
-            let answer = Failed::new(error).response();
+            let answer = Failed::new(error).response::<String>();
             let page = Page::new("You are still signed in")
                 .text("This site cannot reach where it keeps sessions. Try again in a moment.")
                 .button(&site.shared.paths.logout, "Sign out");
@@ -45,6 +45,9 @@ pub(crate) async fn sign_out(visit: &Visit, headers: &HeaderMap) -> Response<Str
 /// back.
 async fn here(visit: &Visit) -> Result<Option<(SignedIn, Option<TokenSet>)>, Error> {
     let (site, session) = (visit.site(), visit.session());
+    if session.id().is_none() {
+        return Ok(None);
+    }
     // Not whether it still holds: what has ended is taken away, too.
     let signed_in = SignedIn::of(session).await?;
     let Some(signed_in) = signed_in.filter(|signed_in| site.provider_of(&signed_in.id).is_some()) else {

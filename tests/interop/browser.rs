@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, error::CmdError};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, error::CmdError, wd::WindowHandle};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
@@ -94,6 +94,51 @@ impl Browser {
         }
         self.consent().await;
         self.wait_for_text("Sign-in Success").await;
+    }
+
+    /// At the provider's sign-out page: yes, sign me out there too.
+    pub(crate) async fn end_session(&self) {
+        self.leave_by("button[name=logout][value=yes], button[autofocus]").await;
+    }
+
+    /// Clicks what leads to another page.
+    pub(crate) async fn follow(&self, css: &str) {
+        self.leave_by(css).await;
+    }
+
+    /// Clicks what changes this page.
+    pub(crate) async fn click(&self, css: &str) {
+        let element = self.wait_for(css).await;
+        self.step(&format!("clicking {css}"), element.click()).await;
+    }
+
+    pub(crate) async fn back(&self) {
+        self.step("going back", self.page.back()).await;
+    }
+
+    /// Opens another tab of the same person, and goes on there. What is here is found again by [`Self::switch_to`].
+    pub(crate) async fn open_tab(&self) -> WindowHandle {
+        let here = self.step("asking which tab this is", self.page.window()).await;
+        let tab = self.step("opening a tab", self.page.new_window(true)).await;
+        self.switch_to(tab.handle).await;
+        here
+    }
+
+    pub(crate) async fn switch_to(&self, tab: WindowHandle) {
+        self.step("going to a tab", self.page.switch_to_window(tab)).await;
+    }
+
+    /// Runs a script of the page and waits for what its promise brings: the body of an async function.
+    pub(crate) async fn run(&self, script: &str) -> Value {
+        let script =
+            format!("const done = arguments[0]; (async () => {{ {script} }})().then(done, error => done(String(error)));");
+        self.step("running a script", self.page.execute_async(&script, Vec::new())).await
+    }
+
+    /// Whether the page is wider than the window: a phone would have to be scrolled sideways.
+    pub(crate) async fn is_too_wide(&self) -> bool {
+        let script = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";
+        self.step("measuring", self.page.execute(script, Vec::new())).await == Value::Bool(true)
     }
 
     /// Until the page shows this.

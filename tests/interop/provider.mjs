@@ -115,6 +115,7 @@ export function authorizationServer(issuer, { config, state, registered }) {
     findAccount: (ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId, name: accountId }) }),
     clientBasedCORS: () => false,
     features: {
+      backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },

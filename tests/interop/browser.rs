@@ -130,8 +130,9 @@ impl Browser {
 
     /// Runs a script of the page and waits for what its promise brings: the body of an async function.
     pub(crate) async fn run(&self, script: &str) -> Value {
-        let script =
-            format!("const done = arguments[0]; (async () => {{ {script} }})().then(done, error => done(String(error)));");
+        let script = format!(
+            "const done = arguments[0]; (async () => {{ {script} }})().then(done, error => done(String(error)));"
+        );
         self.step("running a script", self.page.execute_async(&script, Vec::new())).await
     }
 

@@ -7,6 +7,7 @@ mod program;
 mod provider;
 mod services;
 mod sign_in;
+mod web;
 
 use std::{future::Future, time::Duration};
 

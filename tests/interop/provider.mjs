@@ -114,6 +114,8 @@ export function authorizationServer(issuer, { config, state, registered }) {
     issueRefreshToken: (ctx, client) => client.grantTypeAllowed('refresh_token'),
     findAccount: (ctx, accountId) => ({ accountId, claims: () => ({ sub: accountId, name: accountId }) }),
     clientBasedCORS: () => false,
+    // Its own refuses loopback addresses; sites that it tells of sign-outs are there.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     features: {
       backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
@@ -140,6 +142,7 @@ export function authorizationServer(issuer, { config, state, registered }) {
   provider.registerGrantType(TOKEN_EXCHANGE, tokenExchange(getResourceServerInfo), tokenExchange.parameters);
   provider.registerGrantType(JWT_BEARER, jwtBearer, jwtBearer.parameters);
   provider.on('server_error', (ctx, error) => console.error(error));
+  provider.on('backchannel.error', (ctx, error, client) => console.error(client.clientId, error));
   provider.use(tokenEndpoint(state));
   return provider;
 }

@@ -1,13 +1,12 @@
-use std::time::Duration;
-
 use axum::response::{IntoResponse, Response};
 use gatepass::{BoxError, Error};
-use http::{HeaderValue, StatusCode, header};
+use http::{StatusCode, header};
 use serde_json::json;
 
 use crate::{
     asked::Asked,
     pages::{self, Page},
+    retry_after::retry_after,
     sign_in_needed::SignInNeeded,
 };
 
@@ -35,9 +34,7 @@ impl Failed {
     }
 
     pub(crate) fn no_layer() -> Self {
-        Self::new(Error::misconfigured(
-            "who is signed in is not known here: put `Site::layer` around the router, outside of its routes and other layers",
-        ))
+        Self::new(no_layer())
     }
 
     /// The error of gatepass in the chain, if there is one.
@@ -62,13 +59,16 @@ impl Failed {
         *response.status_mut() = status;
         response.extensions_mut().insert(kind);
         if kind == Kind::Unavailable {
-            let wait = error.and_then(Error::retry_after).unwrap_or(Duration::from_secs(1));
-            // Rounded up: not to be early.
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after(error.and_then(Error::retry_after)));
         }
         response
     }
+}
+
+pub(crate) fn no_layer() -> Error {
+    Error::misconfigured(
+        "who is signed in is not known here: put `Site::layer` around the router, outside of its routes and other layers",
+    )
 }
 
 /// What went wrong, as far as others may know. In a response's extensions, until the site's layer writes it down.

@@ -101,6 +101,7 @@ mod builder;
 mod extract;
 mod failed;
 mod flow;
+pub mod forward;
 mod layer;
 mod on_behalf;
 mod openid;
@@ -108,6 +109,7 @@ mod pages;
 mod paths;
 mod provider;
 mod require_login;
+mod retry_after;
 mod return_to;
 mod routes;
 mod same_origin;
@@ -116,6 +118,7 @@ mod session;
 mod sign_in_needed;
 mod sign_out;
 mod site;
+pub mod token_swap;
 mod user;
 mod visit;
 
@@ -125,6 +128,7 @@ pub use self::{
     builder::{Arrival, Builder, Refused},
     extract::Rejection,
     failed::Failed,
+    forward::Forward,
     layer::{InSite, SiteLayer},
     on_behalf::OnBehalf,
     provider::Provider,
@@ -132,5 +136,6 @@ pub use self::{
     service::SignInService,
     sign_in_needed::SignInNeeded,
     site::Site,
+    token_swap::TokenSwap,
     user::User,
 };

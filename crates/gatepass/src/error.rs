@@ -98,7 +98,9 @@ impl Error {
         self.change(|inner| inner.doubts_grant = true)
     }
 
-    pub(crate) fn doubts_the_grant(&self) -> bool {
+    /// Whether a refresh was refused in words that do not tell whether the grant is dead: when it repeats once, it is
+    /// (F1).
+    pub fn doubts_the_grant(&self) -> bool {
         self.0.doubts_grant
     }
 

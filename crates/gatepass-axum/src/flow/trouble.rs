@@ -1,12 +1,11 @@
-use std::time::Duration;
-
 use gatepass::Error;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 
 use crate::{
     builder::{Refusal, Refused},
     failed::Chain,
     pages::Page,
+    retry_after::retry_after,
     return_to,
     site::Site,
 };
@@ -66,8 +65,7 @@ impl Trouble {
         };
         let mut response = page.link(&again, "Sign in again").answer(status);
         if let Some(wait) = wait {
-            let seconds = wait.max(Duration::from_secs(1)).as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after(Some(wait)));
         }
         response
     }

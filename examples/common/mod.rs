@@ -3,7 +3,10 @@
 #![allow(dead_code, unreachable_pub, reason = "a module of several programs, each of which uses a part")]
 
 pub mod measure;
+pub mod web;
 pub mod web_api;
+pub mod web_pages;
+pub mod web_person;
 
 use std::{
     env,
@@ -122,7 +125,7 @@ pub fn client_auth_from_env() -> Result<ClientAuth, BoxError> {
 pub fn api(
     cell: TokenCell,
     origins: Origins,
-) -> impl Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = BoxError> {
+) -> impl Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error = BoxError, Future: Send> {
     ServiceBuilder::new().layer(BearerLayer::new(cell, origins).retry(RetryPolicy::new())).service(http_client())
 }
 

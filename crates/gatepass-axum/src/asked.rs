@@ -13,11 +13,13 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
-        let can_return = *method == Method::GET || *method == Method::HEAD;
+        let is_navigation = is_navigation(headers);
+        // What a script asks for, or a form posts to, is no page to come back to.
+        let can_return = is_navigation && (*method == Method::GET || *method == Method::HEAD);
         let referer = if can_return { None } else { headers.get(header::REFERER) };
         Self {
             uri: if can_return { uri.clone() } else { Uri::default() },
-            is_navigation: is_navigation(headers),
+            is_navigation,
             referer: referer.and_then(|referer| referer.to_str().ok()).map(str::to_owned),
         }
     }
@@ -74,7 +76,10 @@ mod tests {
     #[test]
     fn a_page_is_returned_to_and_after_a_form_the_page_it_was_on() {
         let site = "https://app.example.com";
-        assert_eq!(asked(&Method::GET, &[]).return_to(site).as_deref(), Some("/orders?page=2"));
+        let page = asked(&Method::GET, &[("sec-fetch-mode", "navigate")]);
+        assert_eq!(page.return_to(site).as_deref(), Some("/orders?page=2"));
+        let script = asked(&Method::GET, &[("sec-fetch-mode", "cors"), ("referer", "https://app.example.com/shop")]);
+        assert_eq!(script.return_to(site).as_deref(), Some("/shop"));
         let posted = |referer| asked(&Method::POST, &[("referer", referer)]).return_to(site);
         assert_eq!(posted("https://app.example.com/cart").as_deref(), Some("/cart"));
         assert_eq!(posted("https://app.example.com.evil.example/cart"), None);

@@ -24,6 +24,24 @@ enum Reason {
     Failed(Failed),
 }
 
+impl Rejection {
+    /// Whether and why somebody has to sign in.
+    pub fn sign_in_needed(&self) -> Option<SignInNeeded> {
+        match self.0 {
+            Reason::SignIn(needed) => Some(needed),
+            Reason::Failed(_) => None,
+        }
+    }
+
+    /// Why it cannot be found out.
+    pub fn error(&self) -> Option<&gatepass::Error> {
+        match &self.0 {
+            Reason::SignIn(_) => None,
+            Reason::Failed(failed) => failed.error(),
+        }
+    }
+}
+
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         match self.0 {

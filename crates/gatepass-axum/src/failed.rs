@@ -40,6 +40,11 @@ impl Failed {
     /// The error of gatepass in the chain, if there is one.
     pub fn error(&self) -> Option<&Error> {
         let first: &(dyn std::error::Error + 'static) = &*self.0;
+        // Its own error hides what it is made of from the chain.
+        #[cfg(feature = "reqwest")]
+        if let Some(error) = gatepass_reqwest::token_error(first) {
+            return Some(error);
+        }
         std::iter::successors(Some(first), |error| error.source()).find_map(|error| error.downcast_ref())
     }
 

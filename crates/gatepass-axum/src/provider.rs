@@ -158,7 +158,8 @@ pub(crate) trait Authority: FetchKeys {
     fn authorize<'a>(&'a self, request: &'a AuthorizationRequest)
     -> BoxFuture<'a, Result<PendingAuthorization, Error>>;
     fn redeem<'a>(&'a self, code: &'a AuthorizationCode) -> BoxFuture<'a, Result<TokenSet, Error>>;
-    fn user_info<'a>(&'a self, set: &'a TokenSet) -> BoxFuture<'a, Result<String, Error>>;
+    /// At this address, or at that of the metadata.
+    fn user_info<'a>(&'a self, url: Option<&'a str>, set: &'a TokenSet) -> BoxFuture<'a, Result<String, Error>>;
     fn revoke<'a>(&'a self, set: &'a TokenSet) -> BoxFuture<'a, Result<(), Error>>;
     /// Sets up the cells of those who signed in with this request.
     fn cells(&self, request: &AuthorizationRequest, watch: Option<Watch>) -> Result<cell::Builder, Error>;
@@ -184,8 +185,11 @@ impl<S: HttpService> Authority for Client<S> {
         Box::pin(self.exchange(code, None))
     }
 
-    fn user_info<'a>(&'a self, set: &'a TokenSet) -> BoxFuture<'a, Result<String, Error>> {
-        Box::pin(self.user_info(set))
+    fn user_info<'a>(&'a self, url: Option<&'a str>, set: &'a TokenSet) -> BoxFuture<'a, Result<String, Error>> {
+        match url {
+            Some(url) => Box::pin(self.user_info_at(url, set)),
+            None => Box::pin(self.user_info(set)),
+        }
     }
 
     fn revoke<'a>(&'a self, set: &'a TokenSet) -> BoxFuture<'a, Result<(), Error>> {

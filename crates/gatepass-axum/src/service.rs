@@ -6,7 +6,7 @@ use std::{
 };
 
 use gatepass::BoxError;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use tower_service::Service;
 
@@ -45,7 +45,7 @@ impl SignInService {
             (Page::Callback(at), &Method::GET) => flow::callback(&visit, &providers[at], &parts).await,
             (Page::Logout, &Method::GET) => sign_out::confirm(site),
             (Page::Logout, &Method::POST) => sign_out::sign_out(&visit, &parts.headers).await,
-            (Page::BackChannel(at), &Method::POST) => match read(&parts, body).await {
+            (Page::BackChannel(at), &Method::POST) => match read(body).await {
                 Some(body) => sign_out::back_channel(site, &providers[at], &body).await,
                 None => Html::new("Too large").answer(StatusCode::PAYLOAD_TOO_LARGE),
             },
@@ -54,11 +54,10 @@ impl SignInService {
     }
 }
 
-async fn read<B>(parts: &Parts, body: B) -> Option<bytes::Bytes>
+async fn read<B>(body: B) -> Option<bytes::Bytes>
 where
     B: http_body::Body<Data: Send, Error: Into<BoxError>> + Send,
 {
-    let _ = parts;
     Some(Limited::new(body, LARGEST).collect().await.ok()?.to_bytes())
 }
 

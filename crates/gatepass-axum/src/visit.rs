@@ -58,20 +58,12 @@ impl Visit {
         let is_over = signed_in.is_over(seen, now, &site.shared.limits)
             || site.shared.marks.is_ended(&signed_in, provider.back_channel).await?;
         if is_over {
-            self.end(&signed_in).await?;
+            // Its tokens stay: a job may go on with them. Who signs out takes them along.
+            session.flush().await.map_err(unreachable)?;
             return Ok(None);
         }
         self.touch(seen, now).await?;
         Ok(Some(Arc::new(signed_in)))
-    }
-
-    /// Its time is over: nothing of it stays.
-    async fn end(&self, signed_in: &SignedIn) -> Result<(), Error> {
-        self.0.session.flush().await.map_err(unreachable)?;
-        if let Err(error) = forget_tokens(&self.0.site, &signed_in.id).await {
-            tracing::warn!(%error, "a session has ended, and its tokens are still in the store");
-        }
-        Ok(())
     }
 
     /// Remembers that they were here, now and then, in the record as it is at this moment. Not in the session of this

@@ -90,8 +90,9 @@ async fn sign_in(visit: &Visit, signed_in: SignedIn, set: TokenSet) -> Result<()
     let (site, session) = (visit.site(), visit.session());
     let before = SignedIn::of(session).await?;
     site.cell(&signed_in.id).put(set).await?;
-    if before.as_ref().is_some_and(|before| !before.user.is_same_person(&signed_in.user)) {
-        // What the one left in the session is not for the other.
+    // What one person left in the session is not for another; and whoever signs in again goes on, their jobs too.
+    let before = before.filter(|before| !before.user.is_same_person(&signed_in.user));
+    if before.is_some() {
         session.flush().await.map_err(unreachable)?;
     }
     // Whoever knew the identifier before knows nothing now.

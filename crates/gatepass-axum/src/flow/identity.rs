@@ -28,7 +28,7 @@ pub(super) async fn identify(
         return openid(site, provider, set, nonce).await;
     }
     let endpoint = provider.user.as_ref().ok_or_else(|| Error::misconfigured("nothing says who signed in"))?;
-    let answer = provider.authority.user_info(set).await?;
+    let answer = provider.authority.user_info(Some(&endpoint.url), set).await?;
     let answer = serde_json::from_str(&answer).map_err(|error| {
         Error::transient(format!("the user endpoint of `{}` did not answer with JSON", provider.name))
             .with_source(error)
@@ -70,7 +70,7 @@ async fn openid(site: &Site, provider: &Provider, set: &TokenSet, nonce: Option<
 /// Many providers leave names out of the ID token, and say them at their user endpoint. Who it is, is known without it:
 /// so it may fail.
 async fn add_user_info(provider: &Provider, set: &TokenSet, subject: &str, claims: &mut Map<String, Value>) {
-    let said = match provider.authority.user_info(set).await {
+    let said = match provider.authority.user_info(None, set).await {
         Ok(said) => said,
         Err(error) => {
             tracing::debug!(%error, provider = provider.name, "who signed in has no name: the user endpoint gave none");

@@ -43,7 +43,7 @@
 //! | status | `error` | why |
 //! |---|---|---|
 //! | 400 | `path_refused` | the path is one that servers understand differently |
-//! | 401 | the site's own | nobody is signed in, or the tokens are of no use any more: sign in |
+//! | 401 | `sign_in_required` | nobody is signed in, or the tokens are of no use any more: `sign_in` says where to |
 //! | 403 | `not_from_this_site` | another site's page asks, or the required header is missing |
 //! | 404 | `not_found` | the path is not below the prefix |
 //! | 405 | `method_refused` | not one of the [methods](Forward::methods) |
@@ -59,7 +59,7 @@
 //!
 //! - The API is trusted with its answers: they come from this site's origin. A page of the API's does not show, since
 //!   going there sets no header; but what scripts make of an answer is theirs to answer for.
-//! - A WebSocket outlives a sign-out; the API may end it.
+//! - A WebSocket or a stream that is open outlives a sign-out; the API may end it.
 //! - There is no time-out: put one into the client. A WebSocket over HTTP/2 (RFC 8441) is refused.
 //! - An identifier with a slash in it, escaped as `%2f`, is not forwarded.
 

@@ -1,12 +1,9 @@
 //! What an app is answered (RFC 6749 sections 5.1 and 5.2).
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
 use axum::body::Body;
-use gatepass::{Error, Secret, TokenCell, TokenSet};
+use gatepass::{Error, Secret, TokenSet};
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
@@ -28,23 +25,12 @@ impl Issued {
     /// Of an answer that has just come.
     ///
     /// # Errors
-    /// Misconfigured, when the access token cannot be sent (X5).
-    pub(super) async fn new(set: TokenSet) -> Result<Self, Error> {
-        // Only a cell tells when a set ends that was issued for so many seconds.
-        let cell = TokenCell::new(|_| async { Err(Error::transient("it is not renewed here")) });
-        cell.put(set).await?;
-        let set = cell.token_set().await?;
-        let no_token = || Error::transient("the token endpoint answered without an access_token");
-        let (set, access_token) =
-            set.and_then(|set| set.access_token.clone().map(|token| (set, token))).ok_or_else(no_token)?;
-        let left = set.ends_at().map(|ends| ends.duration_since(SystemTime::now()).unwrap_or_default());
-        Ok(Self {
-            access_token,
-            token_type: set.token_type,
-            ends: left.and_then(|left| Instant::now().checked_add(left)),
-            refresh_token: set.refresh_token,
-            scope: set.scope,
-        })
+    /// Transient, when it has no access token.
+    pub(super) fn new(set: TokenSet) -> Result<Self, Error> {
+        let ends = set.lifetime().and_then(|lifetime| Instant::now().checked_add(lifetime));
+        let access_token =
+            set.access_token.ok_or_else(|| Error::transient("the token endpoint answered without an access_token"))?;
+        Ok(Self { access_token, token_type: set.token_type, ends, refresh_token: set.refresh_token, scope: set.scope })
     }
 
     /// What is left of the access token counts from now.
@@ -54,7 +40,7 @@ impl Issued {
         put("access_token", self.access_token.expose().into());
         put("token_type", self.token_type.as_deref().unwrap_or("Bearer").into());
         if let Some(ends) = self.ends {
-            // Half a second is lost by clocks that are read now and then.
+            // To the nearest second: what is written down at once is not a second less.
             let left = ends.saturating_duration_since(Instant::now()) + Duration::from_millis(500);
             put("expires_in", left.as_secs().into());
         }

@@ -75,7 +75,7 @@ impl<S: HttpService> TokenSwap<S> {
             grant = grant.pkce(Pkce::from_verifier(verifier).map_err(|_| Refused::invalid_request(wrong))?);
         }
         let set = self.client.exchange(&grant, None).await;
-        self.issued(set).await.map_err(|error| Refused::of(&error, "start the sign-in again: its code was refused"))
+        self.issued(set).map_err(|error| Refused::of(&error, "start the sign-in again: its code was refused"))
     }
 
     async fn refresh(self: Arc<Self>, form: Form) -> Result<Issued, Refused> {
@@ -85,7 +85,7 @@ impl<S: HttpService> TokenSwap<S> {
         let token = self.opened(sent).ok_or(Refused::invalid_grant(refused))?;
         let exchange = || {
             let (swap, token) = (self.clone(), token.clone());
-            async move { swap.issued(swap.exchange(token).await).await }
+            async move { swap.issued(swap.exchange(token).await) }
         };
         self.flights.join(token.clone(), exchange).await.map_err(|error| Refused::of(&error, refused))
     }
@@ -106,8 +106,8 @@ impl<S: HttpService> TokenSwap<S> {
     }
 
     /// What came, as it is handed out.
-    async fn issued(&self, set: Result<TokenSet, Error>) -> Result<Issued, Error> {
-        let mut issued = Issued::new(set?).await?;
+    fn issued(&self, set: Result<TokenSet, Error>) -> Result<Issued, Error> {
+        let mut issued = Issued::new(set?)?;
         if let (Some(key), Some(token)) = (&self.seals, &issued.refresh_token) {
             issued.refresh_token = Some(key.seal(&self.context(), token)?.into());
         }

@@ -27,9 +27,19 @@ impl<S: HttpService> Client<S> {
     /// # Cancel safety
     /// Nothing is lost.
     pub async fn user_info(&self, set: &TokenSet) -> Result<String, Error> {
+        self.user_info_at(self.metadata().await?.userinfo_endpoint()?, set).await
+    }
+
+    /// The same at another address: that of an API of the server's own. The token is sent there.
+    ///
+    /// # Errors
+    /// As for [`user_info`](Self::user_info).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn user_info_at(&self, url: &str, set: &TokenSet) -> Result<String, Error> {
         let metadata = self.metadata().await?;
         self.check_owner(Some(set), metadata.issuer.as_deref())?;
-        let url = metadata.userinfo_endpoint()?;
         let token = set
             .access_token
             .as_ref()

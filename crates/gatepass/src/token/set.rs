@@ -134,6 +134,15 @@ impl TokenSet {
         }
     }
 
+    /// How long the access token lives from when it was issued, if the server said so.
+    pub fn lifetime(&self) -> Option<Duration> {
+        match self.expiry {
+            Expiry::In(lifetime) => Some(lifetime),
+            Expiry::At { lifetime, .. } => lifetime,
+            Expiry::Unknown => None,
+        }
+    }
+
     /// Turns "in an hour" into a time of day, and an empty refresh token into none (C6).
     pub(crate) fn arrive(&mut self, now: SystemTime) {
         self.refresh_token.take_if(|token| token.is_empty());

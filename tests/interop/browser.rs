@@ -136,6 +136,12 @@ impl Browser {
         self.step("running a script", self.page.execute_async(&script, Vec::new())).await
     }
 
+    /// Looks at the tab again: without a window, nothing else tells the page. It may reload itself then.
+    pub(crate) async fn focus(&self) {
+        let script = "setTimeout(() => window.dispatchEvent(new Event('focus')), 0)";
+        self.step("looking again", self.page.execute(script, Vec::new())).await;
+    }
+
     /// Whether the page is wider than the window: a phone would have to be scrolled sideways.
     pub(crate) async fn is_too_wide(&self) -> bool {
         let script = "return document.documentElement.scrollWidth > document.documentElement.clientWidth";

@@ -168,7 +168,7 @@ async fn w7_the_pages_of_web_login_say_who_is_there_and_what_the_api_says_to_the
     browser.end_session().await;
     browser.wait_for_text("Nobody is signed in").await;
     browser.switch_to(other).await;
-    browser.run("window.dispatchEvent(new Event('focus'));").await;
+    browser.focus().await;
     browser.wait_for_text("Nobody is signed in").await;
     browser.back().await;
     assert!(!browser.text().await.contains("alice"), "{}", browser.text().await);
@@ -207,7 +207,7 @@ async fn w10_the_scripts_of_web_spa_call_the_api_in_parallel_and_have_no_token()
     browser.follow("#sign-out button").await;
     browser.end_session().await;
     browser.switch_to(other).await;
-    browser.run("window.dispatchEvent(new Event('focus'));").await;
+    browser.focus().await;
     browser.wait_for_text("Nobody is signed in").await;
     assert_eq!(browser.run("return (await fetch('/api', { headers: { 'x-csrf': '1' } })).status;").await, 401);
 }

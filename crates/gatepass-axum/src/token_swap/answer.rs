@@ -25,7 +25,7 @@ impl Issued {
     /// Of an answer that has just come.
     ///
     /// # Errors
-    /// Transient, when it has no access token.
+    /// Transient, when it has no access token; misconfigured, when that cannot be sent (X5).
     pub(super) fn new(set: TokenSet) -> Result<Self, Error> {
         let ends = set.lifetime().and_then(|lifetime| Instant::now().checked_add(lifetime));
         let access_token =
@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn rfc6749_16_an_answer_says_what_is_left_of_the_token() {
         let set = TokenSet::new("a").expires_in(Duration::from_secs(60)).refresh_token("r").scope("read");
-        let issued = Issued::new(set).await.unwrap();
+        let issued = Issued::new(set).unwrap();
         let whole = json(&issued).await;
         assert_eq!(
             (&whole["access_token"], &whole["token_type"], &whole["refresh_token"], &whole["scope"]),
@@ -152,9 +152,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_known_is_not_said() {
-        let issued = Issued::new(TokenSet::new("a").token_type("bearer")).await.unwrap();
+        let issued = Issued::new(TokenSet::new("a").token_type("bearer")).unwrap();
         assert_eq!(json(&issued).await, json!({"access_token": "a", "token_type": "bearer"}));
-        let error = Issued::new(TokenSet::new("s3cr3t\n")).await.unwrap_err();
+        let error = Issued::new(TokenSet::new("s3cr3t\n")).unwrap_err();
         assert!(error.is_misconfigured() || error.is_transient());
         assert!(!format!("{error} {error:?} {issued:?}").contains("s3cr3t"));
     }

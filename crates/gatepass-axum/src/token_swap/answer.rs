@@ -30,6 +30,11 @@ impl Issued {
         let ends = set.lifetime().and_then(|lifetime| Instant::now().checked_add(lifetime));
         let access_token =
             set.access_token.ok_or_else(|| Error::transient("the token endpoint answered without an access_token"))?;
+        if !access_token.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::misconfigured(
+                "the token endpoint's access token has characters that no header can hold",
+            ));
+        }
         Ok(Self { access_token, token_type: set.token_type, ends, refresh_token: set.refresh_token, scope: set.scope })
     }
 

@@ -1,4 +1,4 @@
-use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{future::Future, net::Ipv6Addr, pin::Pin, sync::Arc, time::Duration};
 
 use gatepass::{
     Error, Origins, TokenMap, TokenSet, cell,
@@ -113,7 +113,8 @@ impl Builder {
 
     /// Where sessions are: any store of tower-sessions. In memory, for one instance, unless this says otherwise. What is
     /// used once (the answer to a sign-in, a logout token) relies on the store's own `create`, which Redis' and SQL's
-    /// stores have: with one that only saves, a callback that comes twice at the same moment may be redeemed twice.
+    /// stores have: with one that only saves, a callback that comes twice at the same moment may be redeemed twice. One
+    /// that caches in each process may be late to see a provider's [order](Provider::back_channel_logout).
     pub fn sessions(mut self, store: impl SessionStore) -> Self {
         self.sessions = Some(Sessions::new(store));
         self
@@ -257,6 +258,7 @@ impl Builder {
                 "the site needs a provider to sign people in, and several need different names: see Builder::provider",
             ));
         }
+        self.paths.check_all(&providers)?;
 
         let tokens = TokenMap::new(self.people, move |id: &String| {
             let name = id.split_once('.').map_or("", |(name, _)| name);
@@ -320,9 +322,14 @@ fn origin(given: &str) -> Result<Origin, Error> {
         "http" => return wrong("plain http is for loopback addresses only"),
         _ => return wrong("its scheme has to be https"),
     };
+    if Origins::new([format!("https://{authority}")]).is_err() {
+        return wrong("its host or its port is none");
+    }
     let default = if is_secure { 443 } else { 80 };
     let port = authority.port_u16().filter(|port| *port != default);
     let host = authority.host().to_ascii_lowercase();
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')?.parse::<Ipv6Addr>().ok());
+    let host = address.map_or(host, |address| format!("[{address}]"));
     let text = match port {
         Some(port) => format!("{scheme}://{host}:{port}"),
         None => format!("{scheme}://{host}"),

@@ -1,14 +1,17 @@
 use std::{
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
-use http::{Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_sessions::{Session, SessionManagerLayer};
 
-use crate::{asked::Asked, failed::Kind, session::Sessions, sign_in_needed::SignInNeeded, site::Site, visit::Visit};
+use crate::{
+    asked::Asked, cookies, failed::Kind, session::Sessions, sign_in_needed::SignInNeeded, site::Site, visit::Visit,
+};
 
 /// From [`Site::layer`].
 #[derive(Clone, Debug)]
@@ -27,7 +30,9 @@ impl<S> Layer<S> for SiteLayer {
     type Service = InSite<S>;
 
     fn layer(&self, inner: S) -> InSite<S> {
-        InSite { sessions: self.sessions.layer(Visited { inner, site: self.site.clone() }) }
+        let cookie = self.site.cookie_name("session").into();
+        let is_secure = self.site.shared.is_secure;
+        InSite { sessions: self.sessions.layer(Visited { inner, site: self.site.clone() }), cookie, is_secure }
     }
 }
 
@@ -35,6 +40,8 @@ impl<S> Layer<S> for SiteLayer {
 #[derive(Clone, Debug)]
 pub struct InSite<S> {
     sessions: <SessionManagerLayer<Sessions> as Layer<Visited<S>>>::Service,
+    cookie: Arc<str>,
+    is_secure: bool,
 }
 
 impl<S, B, R> Service<Request<B>> for InSite<S>
@@ -53,8 +60,16 @@ where
         self.sessions.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        Box::pin(self.sessions.call(request))
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        cookies::without_impostors(request.headers_mut(), &self.cookie);
+        let (answer, cookie, is_secure) = (self.sessions.call(request), self.cookie.clone(), self.is_secure);
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if is_secure {
+                cookies::secure_removal(response.headers_mut(), &cookie);
+            }
+            Ok(response)
+        })
     }
 }
 
@@ -69,7 +84,7 @@ impl<S, B, R> Service<Request<B>> for Visited<S>
 where
     S: Service<Request<B>, Response = Response<R>>,
     S::Future: Send + 'static,
-    R: Default + From<String>,
+    R: Default + From<String> + Send,
 {
     type Response = Response<R>;
     type Error = S::Error;
@@ -89,15 +104,32 @@ where
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            if let Some(needed) = response.extensions().get::<SignInNeeded>() {
-                return Ok(needed.answer(&visit, &asked).map(R::from));
-            }
-            let Some(kind) = response.extensions().get::<Kind>() else { return Ok(response) };
-            let mut answer = kind.answer(&asked);
-            if let Some(wait) = response.headers().get(header::RETRY_AFTER) {
-                answer.headers_mut().insert(header::RETRY_AFTER, wait.clone());
-            }
+            let needed = response.extensions().get::<SignInNeeded>().copied();
+            let kind = response.extensions().get::<Kind>().copied();
+            let (head, mut answer) = match (needed, kind) {
+                (None, None) => return Ok(response),
+                (None, Some(kind)) => (response.into_parts().0, kind.answer(&asked)),
+                (Some(needed), _) => {
+                    let (head, _) = response.into_parts();
+                    (head, needed.answer(&visit, &asked).await)
+                }
+            };
+            keep(&head.headers, answer.headers_mut());
             Ok(answer.map(R::from))
         })
+    }
+}
+
+/// What a handler or a layer beneath has put there (cookies, CORS, when to come again), as far as it is not about a body
+/// that is another one now.
+fn keep(before: &HeaderMap, headers: &mut HeaderMap) {
+    for name in before.keys() {
+        let is_about_body = name.as_str().starts_with("content-") || *name == header::TRANSFER_ENCODING;
+        if is_about_body || headers.contains_key(name) {
+            continue;
+        }
+        for value in before.get_all(name) {
+            headers.append(name, value.clone());
+        }
     }
 }

@@ -98,6 +98,7 @@
 
 mod asked;
 mod builder;
+mod cookies;
 mod extract;
 mod failed;
 mod flow;

@@ -54,6 +54,20 @@ impl Paths {
         Ok(())
     }
 
+    /// # Errors
+    /// Misconfigured: two that are the same once the providers' names are in them.
+    pub(crate) fn check_all(&self, providers: &[Provider]) -> Result<(), Error> {
+        let mut all = self.all(providers);
+        all.sort_unstable();
+        match all.windows(2).find(|two| two[0] == two[1]) {
+            Some(two) => Err(Error::misconfigured(format!(
+                "two of the pages for signing in have the path {}: name the provider otherwise, or change a path",
+                two[0]
+            ))),
+            None => Ok(()),
+        }
+    }
+
     pub(crate) fn login_at(&self, provider: &Provider, is_only: bool) -> String {
         at(&self.login, provider, is_only)
     }

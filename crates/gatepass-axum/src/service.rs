@@ -46,7 +46,7 @@ impl SignInService {
             (Page::Logout, &Method::GET) => sign_out::confirm(site),
             (Page::Logout, &Method::POST) => sign_out::sign_out(&visit, &parts.headers).await,
             (Page::BackChannel(at), &Method::POST) => match read(body).await {
-                Some(body) => sign_out::back_channel(site, &providers[at], &body).await,
+                Some(body) => sign_out::back_channel(site, &providers[at], body).await,
                 None => Html::new("Too large").answer(StatusCode::PAYLOAD_TOO_LARGE),
             },
             (page, _) => not_allowed(page),

@@ -31,16 +31,17 @@ impl SignInNeeded {
     }
 
     /// The answer itself.
-    pub(crate) fn answer(self, visit: &Visit, asked: &Asked) -> http::Response<String> {
+    pub(crate) async fn answer(self, visit: &Visit, asked: &Asked) -> http::Response<String> {
         let site = visit.site();
         let login = &site.shared.paths.login;
         let here = asked.return_to(site.origin());
         if !asked.is_navigation() {
             return script(login, here.as_deref());
         }
-        // The tokens of a sign-in that has just been were no good: another one would end here again.
-        let is_new = visit.known().is_some_and(|known| site.now().saturating_sub(known.since) < 10);
-        if self == Self::TokensEnded && is_new {
+        // The sign-in that has just been was no good: another one would end here again. Who answers so need not have
+        // asked who it is.
+        let signed_in = visit.signed_in().await.ok().flatten();
+        if signed_in.is_some_and(|signed_in| site.now().saturating_sub(signed_in.since) < 10) {
             return useless(site);
         }
         pages::redirect(&return_to::login_at(login, here.as_deref()))
@@ -70,8 +71,10 @@ fn script(login: &str, here: Option<&str>) -> http::Response<String> {
 
 fn useless(site: &Site) -> http::Response<String> {
     let page = Page::new("Signed in, but of no use")
-        .text("You have just signed in, and what the provider gave for it is refused already. Signing in again would end here \
-               again: tell whoever runs this site.")
+        .text(
+            "You have just signed in, and this page does not take it: perhaps the provider gave for it what is refused \
+               already. Signing in again would end here again: tell whoever runs this site.",
+        )
         .link(&site.shared.after_sign_out, "To the start page");
     page.answer(StatusCode::BAD_GATEWAY)
 }

@@ -11,7 +11,7 @@ use crate::{
     provider::Provider,
     require_login::RequireLoginLayer,
     service::SignInService,
-    session::{Limits, Marks, Sessions},
+    session::{Limits, Marks, Sessions, SignedIn},
 };
 
 /// A web server that people sign in to. See the [crate docs](crate).
@@ -162,6 +162,16 @@ impl Site {
         self.provider(name)
     }
 
+    /// The same, of what a session holds; not if it began at another site, or with another client.
+    pub(crate) fn provider_in(&self, signed_in: &SignedIn) -> Option<&Provider> {
+        self.provider_of(&signed_in.id).filter(|provider| self.realm(provider) == signed_in.realm)
+    }
+
+    /// What a sign-in is good for.
+    pub(crate) fn realm(&self, provider: &Provider) -> String {
+        format!("{} {}", self.origin(), provider.authority.client_id())
+    }
+
     pub(crate) fn provider(&self, name: &str) -> Option<&Provider> {
         self.shared.providers.iter().find(|provider| provider.name == name)
     }
@@ -184,12 +194,12 @@ impl Site {
             .with_expiry(tower_sessions::Expiry::OnInactivity(ceiling))
     }
 
-    /// `__Host-session`; on loopback `session-4180`.
+    /// `__Host-session`, or with a port of its own `__Host-session-8443`; on loopback `session-4180`.
     pub(crate) fn cookie_name(&self, what: &str) -> String {
         match (self.shared.is_secure, self.shared.port) {
-            (true, _) => format!("__Host-{what}"),
-            (false, Some(port)) => format!("{what}-{port}"),
-            (false, None) => what.to_owned(),
+            (true, None) => format!("__Host-{what}"),
+            (true, Some(port)) => format!("__Host-{what}-{port}"),
+            (false, port) => format!("{what}-{}", port.unwrap_or(80)),
         }
     }
 }

@@ -53,7 +53,8 @@ impl User {
     pub(crate) fn from_endpoint(provider: &str, endpoint: &UserEndpoint, answer: Value) -> Result<Self, Error> {
         let text = |pointer: &str| match answer.pointer(pointer) {
             Some(Value::String(text)) if !text.is_empty() => Some(text.clone()),
-            Some(Value::Number(number)) => Some(number.to_string()),
+            // One that was rounded could be anybody's.
+            Some(Value::Number(number)) if !number.is_f64() => Some(number.to_string()),
             _ => None,
         };
         let subject = text(&endpoint.subject).ok_or_else(|| {
@@ -138,7 +139,8 @@ impl User {
 
 /// Only what a page may show: who signs in may have written it.
 fn web_address(text: &str) -> Option<String> {
-    let is_address = text.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"));
+    let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"'<>\\`".contains(&byte));
+    let is_address = is_plain && text.parse::<http::Uri>().is_ok_and(|uri| uri.scheme_str() == Some("https"));
     is_address.then(|| text.to_owned())
 }
 
@@ -168,6 +170,8 @@ mod tests {
         assert_eq!((user.provider(), user.subject(), user.name()), ("main", "ann", Some("Ann")));
         assert!(user.email_is_verified() && user.picture().is_some());
         assert_eq!(user.claims()["role"], "chief");
+        let ends_the_attribute = from_claims(json!({"picture":"https://example.com/ann.png\"onerror=\"alert(1)"}));
+        assert_eq!(ends_the_attribute.picture(), None);
         let none = from_claims(json!({"email":"x@example.com","picture":"javascript:alert(1)"}));
         assert!(!none.email_is_verified() && none.picture().is_none() && none.name().is_none());
     }
@@ -182,7 +186,10 @@ mod tests {
         let github = GITHUB.user.unwrap();
         let user = User::from_endpoint("github", &github, json!({"id":583231,"login":"octocat","name":null})).unwrap();
         assert_eq!((user.subject(), user.name()), ("583231", Some("octocat")));
-        for nobody in [json!({}), json!([]), json!({"id":null}), json!({"id":""}), json!({"id":{}})] {
+        let large = serde_json::from_str(r#"{"id":18446744073709551617}"#).unwrap();
+        for nobody in
+            [json!({}), json!([]), json!({"id":null}), json!({"id":""}), json!({"id":{}}), json!({"id":1.5}), large]
+        {
             assert!(User::from_endpoint("github", &github, nobody).unwrap_err().is_misconfigured());
         }
     }

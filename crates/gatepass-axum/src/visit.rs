@@ -41,53 +41,58 @@ impl Visit {
         self.0.signed_in.get_or_try_init(|| self.find()).await.cloned()
     }
 
-    /// What was found out, if anybody wanted to know.
-    pub(crate) fn known(&self) -> Option<&Arc<SignedIn>> {
-        self.0.signed_in.get()?.as_ref()
-    }
-
     async fn find(&self) -> Result<Option<Arc<SignedIn>>, Error> {
         let (site, session) = (&self.0.site, &self.0.session);
-        if session.id().is_none() {
-            return Ok(None);
-        }
+        // Not whether it has an identifier: a layer may have changed it just now.
         let Some(signed_in) = SignedIn::of(session).await? else { return Ok(None) };
         // A provider that is gone from the settings signs nobody in any more.
-        let Some(provider) = site.provider_of(&signed_in.id) else { return Ok(None) };
+        let Some(provider) = site.provider_in(&signed_in) else { return Ok(None) };
         let (now, seen) = (site.now(), seen(session).await?);
-        let is_over = signed_in.is_over(seen, now, &site.shared.limits)
-            || site.shared.marks.is_ended(&signed_in, provider.back_channel).await?;
-        if is_over {
-            // Its tokens stay: a job may go on with them. Who signs out takes them along.
+        let is_signed_out = site.shared.marks.is_ended(&signed_in, provider.back_channel).await?;
+        if is_signed_out || signed_in.is_over(seen, now, &site.shared.limits) {
             session.flush().await.map_err(unreachable)?;
+            // Where only its time is over they stay: a job may go on with them.
+            if is_signed_out && let Err(error) = forget_tokens(site, &signed_in.id).await {
+                tracing::warn!(%error, "somebody was signed out, and their tokens are still in the store");
+            }
             return Ok(None);
         }
         self.touch(seen, now).await?;
         Ok(Some(Arc::new(signed_in)))
     }
 
-    /// Remembers that they were here, now and then, in the record as it is at this moment. Not in the session of this
-    /// request: it is written back at the end, over what others have changed until then.
+    /// Remembers that they were here, now and then, in the record as it is at this moment. In the session of this request
+    /// that is no change: it would be written back at the end, over what others have changed until then. But where it is
+    /// written back anyway, the time has to be in it, else who is always busy would seem to be idle.
     async fn touch(&self, seen: u64, now: u64) -> Result<(), Error> {
         let every = (self.0.site.shared.limits.idle.as_secs() / 10).clamp(1, 300);
-        let Some(id) = self.0.session.id() else { return Ok(()) };
         if now.saturating_sub(seen) < every {
             return Ok(());
         }
+        let session = &self.0.session;
+        if session.is_modified() {
+            return session.insert(SEEN, now).await.map_err(unreachable);
+        }
+        let Some(id) = session.id() else { return Ok(()) };
         let sessions = &self.0.site.shared.sessions;
         if let Some(mut record) = sessions.load(&id).await.map_err(unreachable)? {
             record.data.insert(SEEN.to_owned(), now.into());
             sessions.save(&record).await.map_err(unreachable)?;
+            session.load().await.map_err(unreachable)?;
         }
         Ok(())
     }
 }
 
-/// Takes somebody's tokens out of this instance and the store.
+/// Takes somebody's tokens out of this instance and the store. Those of a provider that is gone from the settings cannot
+/// be found there: they stay until the store forgets them.
 ///
 /// # Errors
 /// Of the token store.
 pub(crate) async fn forget_tokens(site: &Site, id: &str) -> Result<(), Error> {
+    if site.provider_of(id).is_none() {
+        return Ok(());
+    }
     let removed = site.cell(id).remove().await;
     site.shared.tokens.remove(id);
     removed

@@ -1,4 +1,4 @@
-use http::{Response, header, request::Parts};
+use http::{Response, header, request::Parts, uri::Authority};
 
 use super::{
     cookie::{Begun, crowded_out},
@@ -24,10 +24,10 @@ pub(crate) async fn begin(site: &Site, provider: &Provider, parts: &Parts) -> Re
         Err(error) => return Trouble::of(error).page(site, Some(&return_to)),
     };
     let mut response = pages::redirect(pending.url());
-    let begun = Begun { pending, provider: provider.name.clone(), return_to, at: site.now() };
+    let mut begun = Begun { pending, provider: provider.name.clone(), return_to, at: site.now() };
     match begun.cookie(site) {
         Ok(cookie) => {
-            for old in crowded_out(site, &parts.headers) {
+            for old in crowded_out(site, &parts.headers, &cookie) {
                 response.headers_mut().append(header::SET_COOKIE, old);
             }
             response.headers_mut().append(header::SET_COOKIE, cookie);
@@ -50,13 +50,14 @@ pub(crate) fn choose(site: &Site, parts: &Parts) -> Response<String> {
 }
 
 /// On one's own machine a site is opened by `localhost` as easily as by `127.0.0.1`, and the cookie of one is not sent to
-/// the other, where the provider leads back to. Elsewhere the host may be another one behind a proxy, and is not looked
-/// at.
+/// the other, where the provider leads back to. Another port is that of a proxy, and so may be the host then: sent away,
+/// they would come here again. Elsewhere the host is not looked at.
 fn at_the_right_host(site: &Site, parts: &Parts) -> Option<Response<String>> {
     let host = parts.headers.get(header::HOST)?.to_str().ok()?;
     let right = site.origin().strip_prefix("http://")?;
     let is_loopback = gatepass::Origins::new([format!("http://{host}")]).is_ok();
+    let port = |of: &str| Some(of.parse::<Authority>().ok()?.port_u16().unwrap_or(80));
     let path = parts.uri.path_and_query()?.as_str();
-    (is_loopback && host != right && return_to::is_local(path))
+    (is_loopback && host != right && port(host) == port(right) && return_to::is_local(path))
         .then(|| pages::redirect(&format!("{}{path}", site.origin())))
 }

@@ -14,6 +14,7 @@ use crate::{
     pages,
     provider::Provider,
     session::{SignedIn, unreachable},
+    site::Site,
     visit::{Visit, forget_tokens},
 };
 
@@ -66,7 +67,8 @@ async fn finish(visit: &Visit, provider: &Provider, begun: Begun, query: &str, s
         Some(hook) => hook(Arrival { user, tokens: set.clone() }).await?,
         None => user,
     };
-    let signed_in = SignedIn { id: new_id(provider)?, user, sid, issued_at, since: site.now() };
+    let signed_in =
+        SignedIn { id: new_id(provider)?, realm: site.realm(provider), user, sid, issued_at, since: site.now() };
     let signed_in_at = signed_in.id.clone();
     if let Err(error) = sign_in(visit, signed_in, set).await {
         if let Err(error) = forget_tokens(site, &signed_in_at).await {
@@ -89,10 +91,13 @@ fn check_scopes(provider: &Provider, set: &TokenSet) -> Result<(), Trouble> {
 async fn sign_in(visit: &Visit, signed_in: SignedIn, set: TokenSet) -> Result<(), Error> {
     let (site, session) = (visit.site(), visit.session());
     let before = SignedIn::of(session).await?;
+    let is_theirs = match &before {
+        Some(before) => before.is_same_person(&signed_in),
+        None => SignedIn::is_absent(session).await?,
+    };
     site.cell(&signed_in.id).put(set).await?;
-    // What one person left in the session is not for another; and whoever signs in again goes on, their jobs too.
-    let before = before.filter(|before| !before.user.is_same_person(&signed_in.user));
-    if before.is_some() {
+    if !is_theirs {
+        // What the one left in the session is not for the other.
         session.flush().await.map_err(unreachable)?;
     }
     // Whoever knew the identifier before knows nothing now.
@@ -100,12 +105,22 @@ async fn sign_in(visit: &Visit, signed_in: SignedIn, set: TokenSet) -> Result<()
     signed_in.put_into(session).await?;
     session.save().await.map_err(unreachable)?;
     if let Some(before) = before
-        && let Err(error) = forget_tokens(site, &before.id).await
+        && let Err(error) = end(site, &before, is_theirs).await
     {
-        tracing::warn!(%error, "the tokens of the sign-in before are still in the store");
+        tracing::warn!(%error, "something of the sign-in before is still in the stores");
     }
     tracing::info!(provider = signed_in.user.provider(), "somebody signed in");
     Ok(())
+}
+
+/// The sign-in that another one has replaced: a request under way may write its session back. Who signs in again goes on,
+/// and so do their jobs: only another person's tokens go.
+async fn end(site: &Site, before: &SignedIn, is_theirs: bool) -> Result<(), Error> {
+    let marked = site.shared.marks.end(&before.id).await;
+    if is_theirs {
+        return marked;
+    }
+    forget_tokens(site, &before.id).await.and(marked)
 }
 
 /// 128 bits that nobody can guess, behind the provider's name.

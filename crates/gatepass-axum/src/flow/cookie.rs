@@ -3,17 +3,24 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gatepass::{Error, Secret, grant::PendingAuthorization};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tower_sessions::cookie::{Cookie, SameSite, time::Duration};
 
-use crate::site::Site;
+use crate::{cookies, site::Site};
 
 /// How long somebody may be at the provider, in seconds.
 pub(super) const LIFETIME: u64 = 600;
 /// How many sign-ins of one browser are kept at once: more cookies than servers take would come together.
 const MOST: usize = 8;
+/// How long one may be, with its name and attributes, to be kept by all browsers (RFC 6265 section 6.1).
+const LONGEST: usize = 4096;
+/// And all of them: servers refuse requests whose head is too large, whatever they are for.
+const LONGEST_TOGETHER: usize = 12 * 1024;
+
+/// How many letters the end of a name has.
+const HASH: usize = 16;
 
 /// A sign-in that was begun.
 #[derive(Debug)]
@@ -34,11 +41,27 @@ struct Kept {
 }
 
 impl Begun {
-    /// The cookie, as it is set.
+    /// The cookie, as it is set. Where there is no room for it, the way back is forgotten.
     ///
     /// # Errors
-    /// Transient, when the system has no random numbers.
-    pub(super) fn cookie(&self, site: &Site) -> Result<HeaderValue, Error> {
+    /// Transient, when the system has no random numbers. Misconfigured, when browsers would not keep it: nobody could
+    /// come back then.
+    pub(super) fn cookie(&mut self, site: &Site) -> Result<HeaderValue, Error> {
+        let mut cookie = self.sealed(site)?;
+        if cookie.len() > LONGEST {
+            self.return_to = "/".to_owned();
+            cookie = self.sealed(site)?;
+        }
+        if cookie.len() > LONGEST {
+            return Err(Error::misconfigured(format!(
+                "what `{}` is asked for is too long for the cookie that remembers it: ask for fewer scopes, or shorter ones",
+                self.provider
+            )));
+        }
+        Ok(cookie)
+    }
+
+    fn sealed(&self, site: &Site) -> Result<HeaderValue, Error> {
         let name = name(site, self.pending.state());
         let kept = Kept {
             pending: self.pending.to_secret().expose().to_owned(),
@@ -54,8 +77,9 @@ impl Begun {
     /// The sign-in that a callback with this `state` answers, if this browser began it, and not too long ago.
     pub(super) fn find(site: &Site, headers: &HeaderMap, state: &Secret) -> Option<Self> {
         let name = name(site, state);
-        let sealed = cookies(headers).find(|cookie| cookie.name() == name)?;
-        Self::open(site, &name, sealed.value())
+        cookies::pairs(headers)
+            .filter(|(other, _)| *other == name)
+            .find_map(|(_, sealed)| Self::open(site, &name, sealed))
     }
 
     fn open(site: &Site, name: &str, sealed: &str) -> Option<Self> {
@@ -73,36 +97,36 @@ pub(super) fn removed(site: &Site, state: &Secret) -> Option<HeaderValue> {
     set(site, name(site, state), String::new(), 0).ok()
 }
 
-/// Takes away what is too much: what does not open or is over, and the oldest of the rest.
-pub(super) fn crowded_out(site: &Site, headers: &HeaderMap) -> Vec<HeaderValue> {
+/// Takes away what is too much beside a `new` one: what does not open or is over, and the oldest of the rest.
+pub(super) fn crowded_out(site: &Site, headers: &HeaderMap, new: &HeaderValue) -> Vec<HeaderValue> {
     let prefix = prefix(site);
-    let mut kept: Vec<(u64, String)> = cookies(headers)
-        .filter(|cookie| cookie.name().starts_with(&prefix))
-        .map(|cookie| {
-            let at = Begun::open(site, cookie.name(), cookie.value()).map_or(0, |begun| begun.at);
-            (at, cookie.name().to_owned())
+    let mut kept: Vec<(u64, &str, usize)> = cookies::pairs(headers)
+        // What is longer is of a neighbour, whose prefix is longer.
+        .filter(|(name, _)| name.strip_prefix(&prefix).is_some_and(|rest| rest.len() == HASH))
+        .map(|(name, sealed)| {
+            let at = Begun::open(site, name, sealed).map_or(0, |begun| begun.at);
+            (at, name, name.len() + sealed.len() + "=; ".len())
         })
         .collect();
-    kept.sort_unstable();
-    let too_many = (kept.len() + 1).saturating_sub(MOST);
-    let dead = kept.iter().take_while(|(at, _)| *at == 0).count();
-    kept.truncate(too_many.max(dead));
-    kept.into_iter().filter_map(|(_, name)| set(site, name, String::new(), 0).ok()).collect()
-}
-
-fn cookies(headers: &HeaderMap) -> impl Iterator<Item = Cookie<'_>> {
-    let headers = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    headers.flat_map(Cookie::split_parse).filter_map(Result::ok)
+    // The newest first, while there is room.
+    kept.sort_unstable_by(|one, other| other.cmp(one));
+    let (mut count, mut length) = (1, new.len());
+    kept.retain(|(at, _, more)| {
+        count += 1;
+        length += more;
+        *at == 0 || count > MOST || length > LONGEST_TOGETHER
+    });
+    kept.into_iter().filter_map(|(_, name, _)| set(site, name.to_owned(), String::new(), 0).ok()).collect()
 }
 
 /// Of the state's hash: what finds the cookie is not the secret that it is compared to.
 fn name(site: &Site, state: &Secret) -> String {
     let hash = Sha256::digest(state.expose());
-    format!("{}{}", prefix(site), URL_SAFE_NO_PAD.encode(&hash[..12]))
+    format!("{}{}", prefix(site), URL_SAFE_NO_PAD.encode(&hash[..HASH / 4 * 3]))
 }
 
 fn prefix(site: &Site) -> String {
-    site.cookie_name("sign-in-")
+    format!("{}-", site.cookie_name("sign-in"))
 }
 
 /// A cookie opens under its own name only.

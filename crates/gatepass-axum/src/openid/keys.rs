@@ -11,7 +11,7 @@ use std::{
 use gatepass::Error;
 use tokio::time::Instant;
 
-use super::jwks::KeySet;
+use super::{jwks::KeySet, signed::Kind};
 
 /// After this long the keys are asked for again, whether or not one is missing.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,8 +47,9 @@ struct State {
     cached: Option<Cached>,
     /// What everybody gets who would ask before then.
     failure: Option<(Error, Instant)>,
-    /// When a missing key last led to an answer.
-    refetched: Option<Instant>,
+    /// When a missing key last led to an answer, for each kind of token: strangers bring logout tokens with made-up key
+    /// ids, and that must not keep those out who sign in while the keys change.
+    refetched: [Option<Instant>; 2],
     abandoned: u32,
 }
 
@@ -120,6 +121,7 @@ impl Keys {
     pub(super) async fn newer(
         &self,
         fetch: &dyn FetchKeys,
+        kind: Kind,
         than: &Current,
         missing: Missing,
     ) -> Result<Option<Arc<KeySet>>, Error> {
@@ -131,11 +133,11 @@ impl Keys {
         if let Some(cached) = self.cached().filter(|cached| !Arc::ptr_eq(&cached.set, &than.set)) {
             return Ok(Some(cached.set));
         }
-        if self.state().refetched.is_some_and(|last| last.elapsed() < BETWEEN_REFETCHES) {
+        if self.state().refetched[kind as usize].is_some_and(|last| last.elapsed() < BETWEEN_REFETCHES) {
             return Ok(None);
         }
         let cached = self.ask(fetch, &turn).await?;
-        self.state().refetched = Some(cached.came);
+        self.state().refetched[kind as usize] = Some(cached.came);
         Ok(Some(cached.set))
     }
 

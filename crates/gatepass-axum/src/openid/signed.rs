@@ -83,9 +83,9 @@ async fn verify_signature(
     let again = |newer: Option<std::sync::Arc<KeySet>>| newer.map_or(verdict, |set| set.verify(signature));
     let verdict = match verdict {
         Verdict::Right => Verdict::Right,
-        Verdict::NoKey => again(keys.newer(fetch, &current, Missing::Key).await?),
+        Verdict::NoKey => again(keys.newer(fetch, kind, &current, Missing::Key).await?),
         // That the provider does not answer says nothing against what its key said.
-        Verdict::Wrong => again(keys.newer(fetch, &current, Missing::RightKey).await.unwrap_or_default()),
+        Verdict::Wrong => again(keys.newer(fetch, kind, &current, Missing::RightKey).await.unwrap_or_default()),
     };
     match verdict {
         Verdict::Right => Ok(()),

@@ -30,6 +30,8 @@ pub(crate) struct Marks {
 pub(crate) enum Order<'a> {
     Session(&'a str),
     Person(&'a str),
+    /// One person wherever it is not known which session there it was: an order for a session may be about it.
+    Nameless(&'a str),
 }
 
 const AT: &str = "at";
@@ -44,10 +46,14 @@ impl Marks {
     /// # Errors
     /// Transient, of the session store.
     pub(crate) async fn take(&self, what: &[&str], remembered: Duration) -> Result<bool, Error> {
-        let id = id(what);
-        let mut record = record(id, 0, remembered);
+        self.create(&record(id(what), 0, remembered)).await
+    }
+
+    /// Whether there was none of its identifier.
+    async fn create(&self, mark: &Record) -> Result<bool, Error> {
+        let mut record = mark.clone();
         self.sessions.0.create(&mut record).await.map_err(unreachable)?;
-        if record.id == id {
+        if record.id == mark.id {
             return Ok(true);
         }
         // The store took it for a session whose identifier is taken, and chose another one.
@@ -62,7 +68,8 @@ impl Marks {
     /// # Errors
     /// Transient, of the session store.
     pub(crate) async fn end(&self, sign_in: &str) -> Result<(), Error> {
-        self.write(id(&["ended", sign_in]), 0).await
+        // Where it stands already, it stands for long enough.
+        self.create(&record(id(&["ended", sign_in]), 0, self.ceiling)).await.map(drop)
     }
 
     /// Ends the sign-ins of who was signed out at the provider, as far as they were before that.
@@ -71,9 +78,14 @@ impl Marks {
     /// Transient, of the session store.
     pub(crate) async fn sign_out(&self, provider: &str, whom: Order<'_>, issued_at: u64) -> Result<(), Error> {
         let id = order(provider, whom);
-        // An older order that comes later takes nothing back.
-        let known = self.read(id).await?.unwrap_or(0);
-        self.write(id, issued_at.max(known)).await
+        // An older order that comes later, or at the same moment, takes nothing back.
+        let newest = async || Ok::<_, Error>(self.read(id).await?.unwrap_or(0).max(issued_at));
+        // Redis' store saves nothing that is not there, and says nothing of it.
+        if !self.create(&record(id, newest().await?, self.ceiling)).await? {
+            let mark = record(id, newest().await?, self.ceiling);
+            self.sessions.0.save(&mark).await.map_err(unreachable)?;
+        }
+        Ok(())
     }
 
     /// # Errors
@@ -105,7 +117,7 @@ impl Marks {
         let of_session = async {
             match sid {
                 Some(sid) => self.read(order(provider, Order::Session(sid))).await,
-                None => Ok(None),
+                None => self.read(order(provider, Order::Nameless(subject))).await,
             }
         };
         let (session, person) = tokio::try_join!(of_session, self.read(order(provider, Order::Person(subject))))?;
@@ -117,16 +129,13 @@ impl Marks {
         let record = self.sessions.0.load(&id).await.map_err(unreachable)?;
         Ok(record.map(|record| record.data.get(AT).and_then(serde_json::Value::as_u64).unwrap_or(u64::MAX)))
     }
-
-    async fn write(&self, id: Id, at: u64) -> Result<(), Error> {
-        self.sessions.0.save(&record(id, at, self.ceiling)).await.map_err(unreachable)
-    }
 }
 
 fn order(provider: &str, whom: Order<'_>) -> Id {
     match whom {
         Order::Session(sid) => id(&["sid", provider, sid]),
         Order::Person(subject) => id(&["sub", provider, subject]),
+        Order::Nameless(subject) => id(&["sub without sid", provider, subject]),
     }
 }
 

@@ -16,6 +16,9 @@ pub(crate) const SEEN: &str = "gatepass.seen";
 pub(crate) struct SignedIn {
     /// Of this sign-in, and the subject of its tokens: the provider's name, a dot, and random text.
     pub(crate) id: String,
+    /// Of the [site and its client](crate::Site::realm) there: others that share a session store may have another
+    /// provider of the same name, and other people of the same subjects.
+    pub(crate) realm: String,
     pub(crate) user: User,
     /// Of the session at the provider, if it says so.
     pub(crate) sid: Option<String>,
@@ -33,6 +36,19 @@ impl SignedIn {
     pub(crate) async fn of(session: &Session) -> Result<Option<Self>, Error> {
         let kept = session.get_value(SIGNED_IN).await.map_err(unreachable)?;
         Ok(kept.and_then(|kept| serde_json::from_value(kept).ok()))
+    }
+
+    /// Whether a session holds nothing of a sign-in, not even what cannot be read.
+    ///
+    /// # Errors
+    /// Transient, of the session store.
+    pub(crate) async fn is_absent(session: &Session) -> Result<bool, Error> {
+        Ok(session.get_value(SIGNED_IN).await.map_err(unreachable)?.is_none())
+    }
+
+    /// Whether both are the same person at the same provider.
+    pub(crate) fn is_same_person(&self, other: &Self) -> bool {
+        self.realm == other.realm && self.user.is_same_person(&other.user)
     }
 
     /// # Errors

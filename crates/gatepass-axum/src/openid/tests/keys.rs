@@ -55,6 +55,23 @@ async fn oidc_1_made_up_key_ids_ask_once_a_minute_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn oidc_1_logout_tokens_with_made_up_key_ids_keep_nobody_from_signing_in_while_keys_change() {
+    let (keys, provider) = (Keys::new(), Provider::new());
+    verified(&keys, &provider, &by(Pair::P256, "one")).await.unwrap();
+    let stranger =
+        || verify_logout_token(&keys, &provider, "eyJhbGciOiJFUzI1NiIsImtpZCI6IngifQ.e30.AA", ISSUER, CLIENT, at(NOW));
+    refused(stranger().await);
+    provider.now_has(&[Pair::AnotherP256.jwk("two")]);
+    verified(&keys, &provider, &by(Pair::AnotherP256, "two")).await.unwrap();
+    for _ in 0..60 {
+        refused(stranger().await);
+        refused(verified(&keys, &provider, &unknown()).await);
+        pass(Duration::from_secs(1)).await;
+    }
+    assert_eq!(provider.asked(), 1 + 2, "once a minute for each kind");
+}
+
+#[tokio::test(start_paused = true)]
 async fn keys_that_just_came_are_not_asked_for_again() {
     let (keys, provider) = (Keys::new(), Provider::new());
     refused(verified(&keys, &provider, &unknown()).await);

@@ -29,6 +29,7 @@ pub struct Builder {
     hook: Option<Hook>,
     revocation_deadline: Duration,
     after_sign_out: String,
+    jobs_outlive_sessions: bool,
     clock: Clock,
 }
 
@@ -88,6 +89,7 @@ impl Builder {
             hook: None,
             revocation_deadline: Duration::from_secs(3),
             after_sign_out: "/".to_owned(),
+            jobs_outlive_sessions: false,
             clock: Clock::default(),
         }
     }
@@ -176,6 +178,15 @@ impl Builder {
     /// Where people are after they signed out: `/` unless set; a path of this site.
     pub fn after_sign_out(mut self, path: impl Into<String>) -> Self {
         self.after_sign_out = path.into();
+        self
+    }
+
+    /// Leaves the tokens of a session whose time is over, or that the same person replaced by another sign-in, in the
+    /// token store: for jobs that go on with them, by [`OnBehalf`](crate::OnBehalf). A sign-out still ends those of its
+    /// session; what outlived one ends with the grant at the provider, or when the job's owner removes it:
+    /// `person.cell().remove()`. Unless this is said, tokens go with their session, as soon as somebody notices.
+    pub fn jobs_outlive_sessions(mut self) -> Self {
+        self.jobs_outlive_sessions = true;
         self
     }
 
@@ -281,6 +292,7 @@ impl Builder {
                 hook: self.hook,
                 revocation_deadline: self.revocation_deadline,
                 after_sign_out: self.after_sign_out,
+                jobs_outlive_sessions: self.jobs_outlive_sessions,
                 clock: self.clock,
             }),
         })
@@ -301,7 +313,7 @@ fn origin(given: &str) -> Result<Origin, Error> {
     let wrong = |why: &str| {
         Err(Error::misconfigured(format!(
             "the site's address `{}` cannot be used: {why}; write it as people see it, like https://app.example.com",
-            given.chars().take(200).collect::<String>().escape_debug()
+            shown(given)
         )))
     };
     let Ok(uri) = given.trim_end_matches('/').parse::<http::Uri>() else { return wrong("it is no URL") };
@@ -313,6 +325,11 @@ fn origin(given: &str) -> Result<Origin, Error> {
     }
     if authority.as_str().contains('@') {
         return wrong("it has a user name in it");
+    }
+    let port = authority.port_u16();
+    // Digits that are no port, or none at all, are taken for no port.
+    if port.is_none() && authority.as_str() != authority.host() {
+        return wrong("it is no URL");
     }
     // Which addresses are loopback is known there.
     let may_be_http = Origins::new([format!("http://{authority}")]).is_ok();
@@ -326,7 +343,7 @@ fn origin(given: &str) -> Result<Origin, Error> {
         return wrong("its host or its port is none");
     }
     let default = if is_secure { 443 } else { 80 };
-    let port = authority.port_u16().filter(|port| *port != default);
+    let port = port.filter(|port| *port != default);
     let host = authority.host().to_ascii_lowercase();
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')?.parse::<Ipv6Addr>().ok());
     let host = address.map_or(host, |address| format!("[{address}]"));
@@ -337,10 +354,16 @@ fn origin(given: &str) -> Result<Origin, Error> {
     Ok(Origin { text, is_secure, port })
 }
 
+/// Without what may be a password.
+fn shown(origin: &str) -> String {
+    let shown = origin.rsplit_once('@').map_or(origin, |(_, rest)| rest);
+    shown.chars().take(200).collect::<String>().escape_debug().to_string()
+}
+
 impl std::fmt::Debug for Builder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
-            .field("origin", &self.origin)
+            .field("origin", &shown(&self.origin))
             .field("providers", &self.providers)
             .finish_non_exhaustive()
     }

@@ -1,16 +1,17 @@
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
 };
 
-use http::{HeaderMap, Request, Response, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use tower_layer::Layer;
 use tower_service::Service;
 use tower_sessions::{Session, SessionManagerLayer};
 
 use crate::{
-    asked::Asked, cookies, failed::Kind, session::Sessions, sign_in_needed::SignInNeeded, site::Site, visit::Visit,
+    asked::Asked, cookies, failed::Kind, retry_after::retry_after, session::Sessions, sign_in_needed::SignInNeeded,
+    site::Site, visit::Visit,
 };
 
 /// From [`Site::layer`].
@@ -62,14 +63,37 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         cookies::without_impostors(request.headers_mut(), &self.cookie);
+        let answered = Answered::default();
+        request.extensions_mut().insert(answered.clone());
         let (answer, cookie, is_secure) = (self.sessions.call(request), self.cookie.clone(), self.is_secure);
         Box::pin(async move {
             let mut response = answer.await?;
+            if let Some((visit, asked)) = answered.lost(response.status()) {
+                visit.lost().await;
+                response = Kind::Unavailable.answer(asked).map(R::from);
+                response.headers_mut().insert(header::RETRY_AFTER, retry_after(None));
+            }
             if is_secure {
                 cookies::secure_removal(response.headers_mut(), &cookie);
             }
             Ok(response)
         })
+    }
+}
+
+/// How a request was answered beneath the session.
+#[derive(Clone, Default)]
+struct Answered(Arc<OnceLock<(Visit, Asked, StatusCode)>>);
+
+impl Answered {
+    fn told(self, visit: Visit, asked: Asked, status: StatusCode) {
+        let _ = self.0.set((visit, asked, status));
+    }
+
+    /// Where the session cannot be written back, tower-sessions answers with an empty 500 in place of what there was.
+    fn lost(&self, status: StatusCode) -> Option<(&Visit, &Asked)> {
+        let (visit, asked, own) = self.0.get()?;
+        (status == StatusCode::INTERNAL_SERVER_ERROR && *own != status).then_some((visit, asked))
     }
 }
 
@@ -101,13 +125,17 @@ where
         let visit = Visit::new(self.site.clone(), session);
         let asked = Asked::of(request.method(), request.uri(), request.headers());
         request.extensions_mut().insert(visit.clone());
+        let answered = request.extensions_mut().remove::<Answered>().unwrap_or_default();
         let answer = self.inner.call(request);
         Box::pin(async move {
             let response = answer.await?;
             let needed = response.extensions().get::<SignInNeeded>().copied();
             let kind = response.extensions().get::<Kind>().copied();
             let (head, mut answer) = match (needed, kind) {
-                (None, None) => return Ok(response),
+                (None, None) => {
+                    answered.told(visit, asked, response.status());
+                    return Ok(response);
+                }
                 (None, Some(kind)) => (response.into_parts().0, kind.answer(&asked)),
                 (Some(needed), _) => {
                     let (head, _) = response.into_parts();
@@ -115,6 +143,7 @@ where
                 }
             };
             keep(&head.headers, answer.headers_mut());
+            answered.told(visit, asked, answer.status());
             Ok(answer.map(R::from))
         })
     }

@@ -121,3 +121,83 @@ impl Paths {
 fn at(base: &str, provider: &Provider, is_only: bool) -> String {
     if is_only { base.to_owned() } else { format!("{base}/{}", provider.name) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::Ready, task};
+
+    use gatepass::{AuthorizationServer, ClientAuth, endpoint};
+    use http::{Request, Response};
+
+    use super::*;
+
+    /// A transport that is never asked.
+    #[derive(Clone)]
+    struct Nowhere;
+
+    impl tower_service::Service<Request<endpoint::Body>> for Nowhere {
+        type Response = Response<String>;
+        type Error = std::io::Error;
+        type Future = Ready<Result<Response<String>, std::io::Error>>;
+
+        fn poll_ready(&mut self, _: &mut task::Context<'_>) -> task::Poll<Result<(), std::io::Error>> {
+            task::Poll::Ready(Ok(()))
+        }
+
+        fn call(&mut self, _: Request<endpoint::Body>) -> Self::Future {
+            std::future::ready(Err(std::io::Error::other("nowhere")))
+        }
+    }
+
+    fn named(name: &str) -> Provider {
+        let server = AuthorizationServer::issuer("https://auth.example.com");
+        Provider::new(name, endpoint::Client::new(Nowhere, server, ClientAuth::none("client")).unwrap())
+    }
+
+    #[test]
+    fn a_provider_that_is_the_only_one_needs_no_name_in_paths() {
+        let (paths, one) = (Paths::default(), [named("main")]);
+        assert_eq!(paths.find("/login", &one), Some(Page::Login(0)));
+        assert_eq!(paths.find("/callback", &one), Some(Page::Callback(0)));
+        assert_eq!(paths.find("/logout", &one), Some(Page::Logout));
+        for none in ["/login/main", "/login/", "/backchannel-logout", "/logout/main", "/Login", "/", ""] {
+            assert_eq!(paths.find(none, &one), None, "{none}");
+        }
+        let watched = [named("main").back_channel_logout()];
+        assert_eq!(paths.find("/backchannel-logout", &watched), Some(Page::BackChannel(0)));
+    }
+
+    #[test]
+    fn rfc9700_3_each_of_several_providers_has_addresses_of_its_own() {
+        let (paths, two) = (Paths::default(), [named("one"), named("two").back_channel_logout()]);
+        assert_eq!(paths.find("/login", &two), Some(Page::Choose));
+        assert_eq!(paths.find("/login/two", &two), Some(Page::Login(1)));
+        assert_eq!(paths.find("/callback/one", &two), Some(Page::Callback(0)));
+        assert_eq!(paths.find("/backchannel-logout/two", &two), Some(Page::BackChannel(1)));
+        for none in ["/callback", "/callback/three", "/callback/one/", "/callback//one", "/backchannel-logout/one"] {
+            assert_eq!(paths.find(none, &two), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn each_page_for_a_router_is_found_again() {
+        for providers in
+            [vec![named("one").back_channel_logout()], vec![named("one"), named("two").back_channel_logout()]]
+        {
+            let paths = Paths::default();
+            for path in paths.all(&providers) {
+                assert!(paths.find(&path, &providers).is_some(), "{path}");
+            }
+            paths.check_all(&providers).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_path_that_a_provider_makes_the_same_as_another_is_noticed() {
+        let paths = Paths { login: "/auth".to_owned(), logout: "/auth/two".to_owned(), ..Paths::default() };
+        paths.check().unwrap();
+        paths.check_all(&[named("two")]).unwrap();
+        let error = paths.check_all(&[named("one"), named("two")]).unwrap_err();
+        assert!(error.is_misconfigured() && error.to_string().contains("/auth/two"), "{error}");
+    }
+}

@@ -39,6 +39,7 @@ pub(crate) struct Shared {
     pub(crate) hook: Option<Hook>,
     pub(crate) revocation_deadline: Duration,
     pub(crate) after_sign_out: String,
+    pub(crate) jobs_outlive_sessions: bool,
     pub(crate) clock: Clock,
 }
 
@@ -84,7 +85,8 @@ impl Site {
     }
 
     /// Calls APIs for who signed in, without a request of theirs: by what [`OnBehalf::id`] was then. It works until they
-    /// sign out, the grant ends at the provider, or the token store forgets it.
+    /// sign out, the session ends (unless [jobs outlive it](Builder::jobs_outlive_sessions)), the grant ends at the provider,
+    /// or the token store forgets it.
     ///
     /// # Errors
     /// Reauthentication required, when it is none of this site's.

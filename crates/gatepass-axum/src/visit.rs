@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gatepass::Error;
 use tokio::sync::OnceCell;
@@ -18,11 +18,13 @@ struct Inner {
     site: Site,
     session: Session,
     signed_in: OnceCell<Option<Arc<SignedIn>>>,
+    /// The id of the sign-in that this request ended in.
+    new: OnceLock<String>,
 }
 
 impl Visit {
     pub(crate) fn new(site: Site, session: Session) -> Self {
-        Self(Arc::new(Inner { site, session, signed_in: OnceCell::new() }))
+        Self(Arc::new(Inner { site, session, signed_in: OnceCell::new(), new: OnceLock::new() }))
     }
 
     pub(crate) fn site(&self) -> &Site {
@@ -41,6 +43,20 @@ impl Visit {
         self.0.signed_in.get_or_try_init(|| self.find()).await.cloned()
     }
 
+    /// This request has signed somebody in.
+    pub(crate) fn signs_in(&self, id: String) {
+        let _ = self.0.new.set(id);
+    }
+
+    /// The session could not be written back: whoever would have got in by it did not.
+    pub(crate) async fn lost(&self) {
+        if let Some(id) = self.0.new.get()
+            && let Err(error) = forget_tokens(&self.0.site, id).await
+        {
+            tracing::warn!(%error, "a sign-in failed, and its tokens are still in the store");
+        }
+    }
+
     async fn find(&self) -> Result<Option<Arc<SignedIn>>, Error> {
         let (site, session) = (&self.0.site, &self.0.session);
         // Not whether it has an identifier: a layer may have changed it just now.
@@ -51,9 +67,9 @@ impl Visit {
         let is_signed_out = site.shared.marks.is_ended(&signed_in, provider.back_channel).await?;
         if is_signed_out || signed_in.is_over(seen, now, &site.shared.limits) {
             session.flush().await.map_err(unreachable)?;
-            // Where only its time is over they stay: a job may go on with them.
-            if is_signed_out && let Err(error) = forget_tokens(site, &signed_in.id).await {
-                tracing::warn!(%error, "somebody was signed out, and their tokens are still in the store");
+            let has_ended = is_signed_out || !site.shared.jobs_outlive_sessions;
+            if has_ended && let Err(error) = forget_tokens(site, &signed_in.id).await {
+                tracing::warn!(%error, "a session has ended, and its tokens are still in the store");
             }
             return Ok(None);
         }

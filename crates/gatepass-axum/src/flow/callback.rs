@@ -76,6 +76,7 @@ async fn finish(visit: &Visit, provider: &Provider, begun: Begun, query: &str, s
         }
         return Err(Trouble::Failed(error));
     }
+    visit.signs_in(signed_in_at);
     Ok(())
 }
 
@@ -113,11 +114,10 @@ async fn sign_in(visit: &Visit, signed_in: SignedIn, set: TokenSet) -> Result<()
     Ok(())
 }
 
-/// The sign-in that another one has replaced: a request under way may write its session back. Who signs in again goes on,
-/// and so do their jobs: only another person's tokens go.
+/// The sign-in that another one has replaced: a request under way may write its session back.
 async fn end(site: &Site, before: &SignedIn, is_theirs: bool) -> Result<(), Error> {
     let marked = site.shared.marks.end(&before.id).await;
-    if is_theirs {
+    if is_theirs && site.shared.jobs_outlive_sessions {
         return marked;
     }
     forget_tokens(site, &before.id).await.and(marked)

@@ -25,7 +25,8 @@ pub(crate) struct Marks {
     ceiling: Duration,
 }
 
-/// Whom a provider signs out: everybody in one session there, or one person everywhere.
+/// Whom a provider signs out: everybody in one session there, one person everywhere, or one person wherever it is not
+/// known in which session.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Order<'a> {
     Session(&'a str),
@@ -46,7 +47,12 @@ impl Marks {
     /// # Errors
     /// Transient, of the session store.
     pub(crate) async fn take(&self, what: &[&str], remembered: Duration) -> Result<bool, Error> {
-        self.create(&record(id(what), 0, remembered)).await
+        let id = id(what);
+        // A store without a `create` of its own would write over it.
+        if self.read(id).await?.is_some() {
+            return Ok(false);
+        }
+        self.create(&record(id, 0, remembered)).await
     }
 
     /// Whether there was none of its identifier.
@@ -157,4 +163,75 @@ fn record(id: Id, at: u64, remembered: Duration) -> Record {
     let remembered = remembered.saturating_add(Duration::from_secs(60));
     let expiry_date = OffsetDateTime::now_utc() + remembered;
     Record { id, data: HashMap::from([(AT.to_owned(), at.into())]), expiry_date }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::MemorySessions;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn marks() -> Marks {
+        Marks::new(Sessions::new(MemorySessions::default()), HOUR)
+    }
+
+    fn signed_in(id: &str, sid: Option<&str>, issued_at: Option<u64>) -> SignedIn {
+        let user = serde_json::from_value(serde_json::json!({"provider": "main", "subject": "ann"})).unwrap();
+        SignedIn { id: id.to_owned(), realm: String::new(), user, sid: sid.map(str::to_owned), issued_at, since: 0 }
+    }
+
+    #[tokio::test]
+    async fn rfc9700_11_what_can_be_had_once_is_had_once() {
+        let (marks, other) = (marks(), marks());
+        assert!(marks.take(&["state", "a"], HOUR).await.unwrap());
+        assert!(!marks.clone().take(&["state", "a"], HOUR).await.unwrap());
+        assert!(marks.take(&["state", "b"], HOUR).await.unwrap());
+        assert!(marks.take(&["jti", "a"], HOUR).await.unwrap());
+        assert!(other.take(&["state", "a"], HOUR).await.unwrap(), "in another store");
+        // Parts are told apart wherever they meet.
+        assert!(marks.take(&["jti", "main", "a"], HOUR).await.unwrap());
+        assert!(marks.take(&["jti", "maina"], HOUR).await.unwrap());
+        assert!(marks.take(&["jti", "mai", "na"], HOUR).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_that_was_ended_stays_ended_and_no_other_does() {
+        let marks = marks();
+        marks.end("main.a").await.unwrap();
+        assert!(marks.is_ended(&signed_in("main.a", None, None), false).await.unwrap());
+        assert!(!marks.is_ended(&signed_in("main.b", None, None), false).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn oidc_3_an_order_ends_what_began_before_it() {
+        let marks = marks();
+        marks.sign_out("main", Order::Person("ann"), 100).await.unwrap();
+        let is_ended = async |issued_at| marks.is_ended(&signed_in("main.a", None, issued_at), true).await.unwrap();
+        assert!(is_ended(Some(99)).await && is_ended(Some(100)).await && is_ended(None).await);
+        assert!(!is_ended(Some(101)).await);
+        marks.sign_out("main", Order::Person("ann"), 50).await.unwrap();
+        assert!(is_ended(Some(99)).await, "an older order takes nothing back");
+        assert!(!marks.is_ended(&signed_in("main.a", None, Some(1)), false).await.unwrap(), "nobody looks for orders");
+    }
+
+    #[tokio::test]
+    async fn oidc_3_an_order_is_for_one_session_one_person_and_one_provider() {
+        let marks = marks();
+        marks.sign_out("main", Order::Session("s1"), 100).await.unwrap();
+        marks.sign_out("other", Order::Person("ann"), 100).await.unwrap();
+        marks.sign_out("main", Order::Person("s2"), 100).await.unwrap();
+        let is_ended = async |sid| marks.is_ended(&signed_in("main.a", sid, Some(1)), true).await.unwrap();
+        assert!(is_ended(Some("s1")).await);
+        assert!(!is_ended(Some("s2")).await && !is_ended(None).await);
+        marks.sign_out("main", Order::Nameless("ann"), 100).await.unwrap();
+        assert!(is_ended(None).await && !is_ended(Some("s2")).await);
+    }
+
+    #[test]
+    fn a_mark_has_an_identifier_that_no_cookie_reaches() {
+        for number in 0..100 {
+            assert_eq!(id(&["state", &number.to_string()]).0 & 1, 1);
+        }
+    }
 }

@@ -72,3 +72,40 @@ impl fmt::Debug for MemorySessions {
         f.debug_struct("MemorySessions").field("records", &self.lock().len()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: i128, seconds: i64) -> Record {
+        let expiry_date = OffsetDateTime::now_utc() + tower_sessions::cookie::time::Duration::seconds(seconds);
+        Record { id: Id(id), data: HashMap::new(), expiry_date }
+    }
+
+    #[tokio::test]
+    async fn an_identifier_that_is_taken_is_replaced_and_one_that_has_ended_is_free() {
+        let store = MemorySessions::default();
+        let (mut first, mut second) = (record(2, 60), record(2, 60));
+        store.create(&mut first).await.unwrap();
+        store.create(&mut second).await.unwrap();
+        assert!(first.id == Id(2) && second.id != Id(2));
+        let (mut ended, mut next) = (record(4, -1), record(4, 60));
+        store.create(&mut ended).await.unwrap();
+        store.create(&mut next).await.unwrap();
+        assert_eq!(next.id, Id(4));
+        assert_eq!(store.load(&Id(4)).await.unwrap(), Some(next));
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_not_found_and_takes_no_room() {
+        let store = MemorySessions::default();
+        for id in 0..10_000 {
+            store.save(&record(id, -1)).await.unwrap();
+        }
+        assert_eq!(store.load(&Id(9_999)).await.unwrap(), None);
+        assert!(store.lock().len() < 100, "{}", store.lock().len());
+        store.save(&record(7, 60)).await.unwrap();
+        store.delete(&Id(7)).await.unwrap();
+        assert_eq!(store.load(&Id(7)).await.unwrap(), None);
+    }
+}

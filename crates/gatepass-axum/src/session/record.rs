@@ -87,3 +87,40 @@ pub(crate) fn unreachable(error: impl std::error::Error + Send + Sync + 'static)
 pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signed_in() -> SignedIn {
+        let user = serde_json::from_value(serde_json::json!({"provider": "main", "subject": "ann"})).unwrap();
+        SignedIn { id: "main.x".to_owned(), realm: String::new(), user, sid: None, issued_at: None, since: 1_000 }
+    }
+
+    #[test]
+    fn rfc10017_7_a_session_is_over_after_idle_time_and_at_the_ceiling() {
+        let limits = Limits { idle: Duration::from_secs(60), ceiling: Duration::from_secs(600) };
+        let is_over = |seen, now| signed_in().is_over(seen, now, &limits);
+        assert!(!is_over(1_000, 1_059) && is_over(1_000, 1_060));
+        assert!(!is_over(1_590, 1_599) && is_over(1_599, 1_600), "however busy");
+        assert!(!is_over(0, 1_059), "never seen since the sign-in");
+        assert!(!is_over(2_000, 500), "the clock was set back");
+        assert!(is_over(u64::MAX, u64::MAX));
+        let forever = Limits { idle: Duration::MAX, ceiling: Duration::MAX };
+        assert!(!signed_in().is_over(0, u64::MAX - 1, &forever));
+    }
+
+    #[test]
+    fn what_an_older_version_wrote_is_nobody_and_no_failure() {
+        for older in [serde_json::json!({}), serde_json::json!("ann"), serde_json::json!({"id": 7})] {
+            assert!(serde_json::from_value::<SignedIn>(older).is_err());
+        }
+        let kept = serde_json::to_value(signed_in()).unwrap();
+        assert_eq!(serde_json::from_value::<SignedIn>(kept).unwrap().id, "main.x");
+    }
+
+    #[test]
+    fn seconds_before_1970_are_none() {
+        assert_eq!(seconds(UNIX_EPOCH - Duration::from_secs(5)), 0);
+    }
+}

@@ -63,3 +63,32 @@ impl fmt::Debug for Sessions {
         f.debug_tuple("Sessions").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use tower_sessions::cookie::time::{Duration, OffsetDateTime};
+
+    use super::*;
+    use crate::session::MemorySessions;
+
+    #[tokio::test]
+    async fn no_session_has_the_identifier_of_a_mark_and_none_reaches_one() {
+        let marks = MemorySessions::default();
+        let sessions = Sessions::new(marks.clone());
+        let expiry_date = OffsetDateTime::now_utc() + Duration::MINUTE;
+        let mark = Record { id: Id(7), data: HashMap::new(), expiry_date };
+        marks.save(&mark).await.unwrap();
+
+        assert_eq!(sessions.load(&Id(7)).await.unwrap(), None);
+        sessions.delete(&Id(7)).await.unwrap();
+        sessions.save(&Record { data: HashMap::from([("a".to_owned(), 1.into())]), ..mark.clone() }).await.unwrap();
+        assert_eq!(marks.load(&Id(7)).await.unwrap(), Some(mark.clone()));
+        for _ in 0..100 {
+            let mut session = Record { id: Id(-7), ..mark.clone() };
+            sessions.create(&mut session).await.unwrap();
+            assert!(!is_odd(session.id));
+        }
+    }
+}

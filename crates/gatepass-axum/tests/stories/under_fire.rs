@@ -29,7 +29,10 @@ use http::{HeaderValue, Request};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use crate::world::{Answer, Browser, SITE, http, provider};
+use crate::{
+    browser::{Answer, Browser},
+    world::{SITE, http, provider},
+};
 
 /// A page, asked for with these cookies by the letter, at this host.
 async fn get(app: &Router, host: &str, path: &str, cookies: &[u8]) -> Answer {

@@ -8,7 +8,10 @@ use gatepass_testkit::{Api, AuthorizationServer};
 use http::StatusCode;
 
 use super::get;
-use crate::world::{Browser, World, app, http, provider};
+use crate::{
+    browser::Browser,
+    world::{World, app, http, provider},
+};
 
 const SECURE: &str = "https://app.example.com";
 

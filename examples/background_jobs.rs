@@ -19,7 +19,7 @@
 //!
 //! The other settings are those of `web_login`: `OAUTH_SCOPES`, `OAUTH_USER_URL`, `PORT`, `PUBLIC_URL` and so on.
 //!
-//! A job ends when the person stops it or signs out, or when the provider ends the grant. What passes by, such as an API
+//! A job ends when the person stops it or signs out or in anew, or when the provider ends the grant. What passes by, such as an API
 //! that is away, is written into its log and tried again. Ctrl-C and SIGTERM end the program, not the jobs in `JOBS_FILE`.
 //! Ends non-zero with one line on stderr when a setting is wrong or the port is taken.
 

@@ -38,10 +38,10 @@ impl SignInNeeded {
         if !asked.is_navigation() {
             return script(login, here.as_deref());
         }
-        // The sign-in that has just been was no good: another one would end here again. Who answers so need not have
-        // asked who it is.
+        // Two sign-ins in a row were no good: another one would end here again. Who answers so need not have asked who it
+        // is.
         let signed_in = visit.signed_in().await.ok().flatten();
-        if signed_in.is_some_and(|signed_in| site.now().saturating_sub(signed_in.since) < 10) {
+        if signed_in.is_some_and(|signed_in| signed_in.is_repeated(site.now())) {
             return useless(site);
         }
         pages::redirect(&return_to::login_at(login, here.as_deref()))
@@ -72,8 +72,8 @@ fn script(login: &str, here: Option<&str>) -> http::Response<String> {
 fn useless(site: &Site) -> http::Response<String> {
     let page = Page::new("Signed in, but of no use")
         .text(
-            "You have just signed in, and this page does not take it: perhaps the provider gave for it what is refused \
-               already. Signing in again would end here again: tell whoever runs this site.",
+            "You have just signed in twice, and this page does not take it: perhaps what the provider gives for it is \
+             refused or over already. Signing in again would end here again: tell whoever runs this site.",
         )
         .link(&site.shared.after_sign_out, "To the start page");
     page.answer(StatusCode::BAD_GATEWAY)

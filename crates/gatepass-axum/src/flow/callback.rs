@@ -67,8 +67,15 @@ async fn finish(visit: &Visit, provider: &Provider, begun: Begun, query: &str, s
         Some(hook) => hook(Arrival { user, tokens: set.clone() }).await?,
         None => user,
     };
-    let signed_in =
-        SignedIn { id: new_id(provider)?, realm: site.realm(provider), user, sid, issued_at, since: site.now() };
+    let signed_in = SignedIn {
+        id: new_id(provider)?,
+        realm: site.realm(provider),
+        user,
+        sid,
+        issued_at,
+        since: site.now(),
+        replaces: None,
+    };
     let signed_in_at = signed_in.id.clone();
     if let Err(error) = sign_in(visit, signed_in, set).await {
         if let Err(error) = forget_tokens(site, &signed_in_at).await {
@@ -89,13 +96,14 @@ fn check_scopes(provider: &Provider, set: &TokenSet) -> Result<(), Trouble> {
 }
 
 /// The tokens first, then the session: it is what makes somebody signed in.
-async fn sign_in(visit: &Visit, signed_in: SignedIn, set: TokenSet) -> Result<(), Error> {
+async fn sign_in(visit: &Visit, mut signed_in: SignedIn, set: TokenSet) -> Result<(), Error> {
     let (site, session) = (visit.site(), visit.session());
     let before = SignedIn::of(session).await?;
     let is_theirs = match &before {
         Some(before) => before.is_same_person(&signed_in),
         None => SignedIn::is_absent(session).await?,
     };
+    signed_in.replaces = before.as_ref().map(|before| before.since);
     site.cell(&signed_in.id).put(set).await?;
     if !is_theirs {
         // What the one left in the session is not for the other.

@@ -178,7 +178,15 @@ mod tests {
 
     fn signed_in(id: &str, sid: Option<&str>, issued_at: Option<u64>) -> SignedIn {
         let user = serde_json::from_value(serde_json::json!({"provider": "main", "subject": "ann"})).unwrap();
-        SignedIn { id: id.to_owned(), realm: String::new(), user, sid: sid.map(str::to_owned), issued_at, since: 0 }
+        SignedIn {
+            id: id.to_owned(),
+            realm: String::new(),
+            user,
+            sid: sid.map(str::to_owned),
+            issued_at,
+            since: 0,
+            replaces: None,
+        }
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ pub(crate) struct SignedIn {
     pub(crate) issued_at: Option<u64>,
     /// When they signed in, by ours.
     pub(crate) since: u64,
+    /// When the sign-in before was, which this one has replaced.
+    #[serde(default)]
+    pub(crate) replaces: Option<u64>,
 }
 
 impl SignedIn {
@@ -56,6 +59,12 @@ impl SignedIn {
     pub(crate) async fn put_into(&self, session: &Session) -> Result<(), Error> {
         session.insert(SIGNED_IN, self).await.map_err(unreachable)?;
         session.insert(SEEN, self.since).await.map_err(unreachable)
+    }
+
+    /// Whether people go round in a circle: this sign-in has just been, and the one before it shortly before.
+    pub(crate) fn is_repeated(&self, now: u64) -> bool {
+        let is_short = |from: u64, to: u64| to.saturating_sub(from) < 20;
+        is_short(self.since, now) && self.replaces.is_some_and(|before| is_short(before, self.since))
     }
 
     pub(crate) fn is_over(&self, seen: u64, now: u64, limits: &Limits) -> bool {
@@ -94,7 +103,15 @@ mod tests {
 
     fn signed_in() -> SignedIn {
         let user = serde_json::from_value(serde_json::json!({"provider": "main", "subject": "ann"})).unwrap();
-        SignedIn { id: "main.x".to_owned(), realm: String::new(), user, sid: None, issued_at: None, since: 1_000 }
+        SignedIn {
+            id: "main.x".to_owned(),
+            realm: String::new(),
+            user,
+            sid: None,
+            issued_at: None,
+            since: 1_000,
+            replaces: None,
+        }
     }
 
     #[test]

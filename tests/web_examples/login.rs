@@ -110,9 +110,15 @@ async fn who_was_ended_at_the_provider_signs_in_again() {
     let world = World::signed_in().await;
     let World { server, browser, .. } = &world;
     server.revoke_everything();
-    // The API refuses, and so is the refresh. They signed in a moment ago: to be sent there again would not end.
+    // The API refuses, and so is the refresh: by way of the provider they come back to the page they wanted.
     let page = browser.open("/api-call").await;
-    assert_eq!((page.status.as_u16(), server.arrived_at("/authorize")), (502, 1));
+    assert_eq!((page.status.as_u16(), server.arrived_at("/authorize")), (200, 2));
+    page.shows(&["200 OK"]);
+
+    // Once more, so soon: to be sent there again and again would not end.
+    server.revoke_everything();
+    let page = browser.open("/api-call").await;
+    assert_eq!((page.status.as_u16(), server.arrived_at("/authorize")), (502, 2));
     page.shows(&["Signed in, but of no use"]);
     browser.open("/").await.shows(&["Hello, Ann", "need a new sign-in", "href=\"/login\""]);
     assert_eq!(browser.status().await["token"]["state"], "ended");

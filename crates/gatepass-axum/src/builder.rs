@@ -65,6 +65,11 @@ impl Refused {
     pub fn new(message: impl Into<String>) -> Self {
         Self(Refusal::Person(message.into()))
     }
+
+    /// Whether it is about the person, and not about something that failed.
+    pub(crate) fn is_for_good(&self) -> bool {
+        matches!(self.0, Refusal::Person(_))
+    }
 }
 
 /// Something failed that has nothing to do with the person: a database that is away. The page says so and no more.
@@ -256,6 +261,7 @@ impl Builder {
             provider.check()?;
             let redirect_uri = format!("{text}{}", self.paths.callback_at(provider, is_only));
             provider.request = provider.request.clone().redirect_uri(redirect_uri);
+            provider.request.check()?;
             let watch = provider.back_channel.then(|| Watch { provider: provider.name.clone(), marks: marks.clone() });
             let builder = provider.authority.cells(&provider.request, watch)?;
             let builder = with_store(builder.name(&provider.name).clock(self.clock.clone()));

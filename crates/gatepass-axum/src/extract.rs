@@ -4,7 +4,7 @@ use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
     response::{IntoResponse, Response},
 };
-use http::request::Parts;
+use http::{Extensions, request::Parts};
 
 use crate::{
     failed::Failed,
@@ -40,14 +40,20 @@ impl Rejection {
             Reason::Failed(failed) => failed.error(),
         }
     }
+
+    /// The answer, for any body: the [site's layer](crate::Site::layer) makes of it what the person or the script can
+    /// read.
+    pub fn response<B: Default>(&self) -> http::Response<B> {
+        match &self.0 {
+            Reason::SignIn(needed) => needed.response(),
+            Reason::Failed(failed) => failed.response(),
+        }
+    }
 }
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        match self.0 {
-            Reason::SignIn(needed) => needed.into_response(),
-            Reason::Failed(failed) => failed.into_response(),
-        }
+        self.response()
     }
 }
 
@@ -60,20 +66,43 @@ impl From<Absent> for Rejection {
     }
 }
 
-fn visit(parts: &Parts) -> Result<&Visit, Rejection> {
-    parts.extensions.get().ok_or_else(|| Rejection(Reason::Failed(Failed::no_layer())))
+fn visit(extensions: &Extensions) -> Result<Visit, Rejection> {
+    extensions.get().cloned().ok_or_else(|| Rejection(Reason::Failed(Failed::no_layer())))
 }
 
-async fn user(parts: &Parts) -> Result<Option<User>, Rejection> {
-    let signed_in = visit(parts)?.signed_in().await.map_err(Absent::Failed)?;
-    Ok(signed_in.map(|signed_in| signed_in.user.clone()))
+impl User {
+    /// Who makes the request that has these extensions, if anybody is signed in: what the extractor does, for other
+    /// frameworks.
+    ///
+    /// # Errors
+    /// When that cannot be found out now, or the request did not come through [`Site::layer`](crate::Site::layer).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn find(extensions: &Extensions) -> Result<Option<Self>, Rejection> {
+        let signed_in = visit(extensions)?.signed_in().await.map_err(Absent::Failed)?;
+        Ok(signed_in.map(|signed_in| signed_in.user.clone()))
+    }
+}
+
+impl OnBehalf {
+    /// For whoever makes the request that has these extensions: what the extractor does, for other frameworks.
+    ///
+    /// # Errors
+    /// When nobody is signed in, somebody has to sign in again, or no token can be had now.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost.
+    pub async fn find(extensions: &Extensions) -> Result<Self, Rejection> {
+        Ok(Self::of(&visit(extensions)?).await?)
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for User {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        user(parts).await?.ok_or_else(|| Absent::SignIn(SignInNeeded::SignedOut).into())
+        Self::find(&parts.extensions).await?.ok_or_else(|| Absent::SignIn(SignInNeeded::SignedOut).into())
     }
 }
 
@@ -81,7 +110,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for User {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
-        user(parts).await
+        Self::find(&parts.extensions).await
     }
 }
 
@@ -89,8 +118,7 @@ impl<S: Sync> FromRequestParts<S> for OnBehalf {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let visit = visit(parts)?.clone();
-        Ok(Self::of(&visit).await?)
+        Self::find(&parts.extensions).await
     }
 }
 
@@ -99,8 +127,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for OnBehalf {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Rejection> {
-        let visit = visit(parts)?.clone();
-        match Self::of(&visit).await {
+        match Self::of(&visit(&parts.extensions)?).await {
             Ok(person) => Ok(Some(person)),
             Err(Absent::SignIn(_)) => Ok(None),
             Err(absent) => Err(absent.into()),

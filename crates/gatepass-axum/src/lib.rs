@@ -43,13 +43,13 @@
 //! | the same in a job, without a request | [`OnBehalf::id`], [`Site::on_behalf_of`] |
 //! | let a page's scripts call an API through this server | [`Forward`] |
 //! | hold the secret of an app that is elsewhere | [`TokenSwap`] |
-//! | use it without axum | [`Site::service`], [`Site::layer`] |
+//! | use it without axum | [`Site::service`], [`Site::layer`], [`User::find`], [`OnBehalf::find`] |
 //!
 //! # Paths
 //!
 //! | path | what it does |
 //! |---|---|
-//! | `GET /login` | sends people to the provider; with several, they choose first, and `/login/{provider}` sends them. `?return_to=/orders` is where they come back to: a path of this site, or else `/` |
+//! | `GET /login` | sends people to the provider; with several, they choose first, and `/login/{provider}` sends them. `?return_to=/orders` is where they come back to: a path of this site, of 1500 bytes at most, or else `/` |
 //! | `GET /callback` | where the provider sends them back; `/callback/{provider}` with several. Register it at the provider, to the letter |
 //! | `GET /logout` | asks, with a button |
 //! | `POST /logout` | signs out: here, then the tokens at the provider, then the browser's session there |

@@ -129,6 +129,18 @@ impl Provider {
                 self.name
             )));
         }
+        if let Some(uri) = &self.post_logout_redirect_uri {
+            // An address that people's browsers can be sent to is one that a redirect URI can have, too.
+            let of_browsers = uri.starts_with("https://") || uri.starts_with("http://");
+            if !of_browsers || AuthorizationRequest::new(uri.as_str()).check().is_err() {
+                return Err(Error::misconfigured(format!(
+                    "people cannot be sent to `{}` when they have signed out at `{}`: write a whole URL that is registered there, \
+                     like https://app.example.com/",
+                    uri.chars().take(200).collect::<String>().escape_debug(),
+                    self.name
+                )));
+            }
+        }
         if self.back_channel && !self.is_openid() {
             return Err(Error::misconfigured(format!(
                 "back-channel logout is part of OpenID Connect: `{}` is not asked for the scope openid",

@@ -17,7 +17,7 @@ pub(crate) fn is_local(text: &str) -> bool {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\\\"<>^`{|}".contains(&byte));
     // `/./` and `/x/../` are taken out by the browser, and what is left may begin with two slashes.
     let path = text.split(['?', '#']).next().unwrap_or_default();
-    let is_straight = !path.contains("//") && !path.split('/').any(is_dots);
+    let is_straight = !path.split('/').any(is_dots);
     text.len() <= LONGEST && !is_elsewhere && is_plain && is_straight
 }
 
@@ -34,10 +34,16 @@ pub(crate) fn asked_for(query: Option<&str>) -> Option<String> {
     is_local(&path).then(|| path.into_owned())
 }
 
-/// The address of a page, as it can be returned to.
+/// The address of a page, as it can be returned to. Browsers send some characters as they are that are none of a URL's.
 pub(crate) fn of(uri: &Uri) -> Option<String> {
-    let path = uri.path_and_query()?.as_str();
-    is_local(path).then(|| path.to_owned())
+    let mut path = String::new();
+    for c in uri.path_and_query()?.as_str().chars() {
+        match c {
+            '"' | '<' | '>' | '^' | '`' | '{' | '|' | '}' => path += &format!("%{:02X}", u32::from(c)),
+            c => path.push(c),
+        }
+    }
+    is_local(&path).then_some(path)
 }
 
 /// `/login?return_to=%2Forders`
@@ -105,11 +111,18 @@ mod tests {
             "/\u{ff0f}evil",
             "http:///evil",
             "data:text/html,x",
-            "/a//b",
         ] {
             assert!(!is_local(bad), "{bad:?}");
         }
         assert!(!is_local(&format!("/{}", "a".repeat(LONGEST))));
+    }
+
+    #[test]
+    fn what_browsers_send_as_it_is_can_be_returned_to() {
+        let of = |uri: &str| of(&uri.parse().unwrap());
+        assert_eq!(of("/orders?q=a|b&r={x}^`").as_deref(), Some("/orders?q=a%7Cb&r=%7Bx%7D%5E%60"));
+        assert_eq!(of("/a//b?c").as_deref(), Some("/a//b?c"));
+        assert_eq!(of("//evil.example/a"), None);
     }
 
     #[test]

@@ -73,7 +73,11 @@ impl Site {
     /// [`User`](crate::User) or call [on behalf](OnBehalf). It keeps the session, by a cookie that scripts cannot read,
     /// and makes a redirect or a 401 of what needs a sign-in.
     ///
-    /// [`tower_sessions::Session`] is there for data of your own. It goes with the sign-out.
+    /// The body of what is beneath has to be `Default` and `From<String>`, as axum's, `String` and
+    /// `http_body_util::Full` are.
+    ///
+    /// [`tower_sessions::Session`] is there for data of your own, as an extractor and among the extensions of a request. It
+    /// goes with the sign-out.
     pub fn layer(&self) -> SiteLayer {
         SiteLayer::new(self.clone())
     }

@@ -14,6 +14,7 @@ use crate::{
     pages,
     provider::Provider,
     session::{SignedIn, unreachable},
+    sign_out::revoke,
     site::Site,
     visit::{Visit, forget_tokens},
 };
@@ -49,7 +50,7 @@ async fn finish(visit: &Visit, provider: &Provider, begun: Begun, query: &str, s
     let site = visit.site();
     // Whoever comes second, at the same moment or later, here or on another instance, redeems nothing (6749-12).
     let remembered = Duration::from_secs(2 * LIFETIME);
-    if !site.shared.marks.take(&["state", state.expose()], remembered).await.map_err(Trouble::Failed)? {
+    if !site.shared.marks.take(&["state", state.expose()], remembered).await.map_err(Trouble::Kept)? {
         return Err(Trouble::Used);
     }
     let code = begun.pending.answer(query).map_err(Trouble::Failed)?;
@@ -64,7 +65,16 @@ async fn finish(visit: &Visit, provider: &Provider, begun: Begun, query: &str, s
     check_scopes(provider, &set)?;
     let Identity { user, sid, issued_at } = identity;
     let user = match &site.shared.hook {
-        Some(hook) => hook(Arrival { user, tokens: set.clone() }).await?,
+        Some(hook) => match hook(Arrival { user, tokens: set.clone() }).await {
+            Ok(user) => user,
+            Err(refused) => {
+                // Who is not wanted leaves nothing behind.
+                if refused.is_for_good() {
+                    drop(revoke(provider, set));
+                }
+                return Err(refused.into());
+            }
+        },
         None => user,
     };
     let signed_in = SignedIn {
@@ -81,7 +91,7 @@ async fn finish(visit: &Visit, provider: &Provider, begun: Begun, query: &str, s
         if let Err(error) = forget_tokens(site, &signed_in_at).await {
             tracing::warn!(%error, "a sign-in failed, and its tokens are still in the store");
         }
-        return Err(Trouble::Failed(error));
+        return Err(Trouble::Kept(error));
     }
     visit.signs_in(signed_in_at);
     Ok(())
@@ -127,6 +137,13 @@ async fn end(site: &Site, before: &SignedIn, is_theirs: bool) -> Result<(), Erro
     let marked = site.shared.marks.end(&before.id).await;
     if is_theirs && site.shared.jobs_outlive_sessions {
         return marked;
+    }
+    // Another person's grant is one of its own; ending the same person's could end the new one, too.
+    if !is_theirs
+        && let Some(provider) = site.provider_in(before)
+        && let Ok(Some(set)) = site.cell(&before.id).token_set().await
+    {
+        drop(revoke(provider, set));
     }
     forget_tokens(site, &before.id).await.and(marked)
 }

@@ -19,6 +19,8 @@ pub(crate) enum Trouble {
     Used,
     /// Nobody is signed in, for this reason.
     Failed(Error),
+    /// Nobody is signed in, since this site cannot keep it.
+    Kept(Error),
     /// The provider knows them, and this site does not want them, with what they read.
     Refused(String),
     /// They did not give what the site needs.
@@ -33,7 +35,6 @@ impl Trouble {
     /// The page, with a way to try again.
     pub(crate) fn page(self, site: &Site, return_to: Option<&str>) -> Response<String> {
         let again = return_to::login_at(&site.shared.paths.login, return_to);
-        let start = &site.shared.after_sign_out;
         let mut wait = None;
         let (status, page) = match self {
             Self::Foreign => (
@@ -46,8 +47,7 @@ impl Trouble {
             Self::Used => (
                 StatusCode::BAD_REQUEST,
                 Page::new("This sign-in is finished already")
-                    .text("Its answer counts once. If you are signed in, go on; else start again.")
-                    .quiet_link(start, "Go on"),
+                    .text("Its answer counts once. If you are signed in, go on; else start again."),
             ),
             Self::Refused(message) => (StatusCode::FORBIDDEN, Page::new("You are not signed in").text(&message)),
             Self::Missing(scopes) => (
@@ -57,13 +57,31 @@ impl Trouble {
                     scopes.join(", ")
                 )),
             ),
+            Self::Kept(error) => {
+                tracing::error!(error = %Chain(&error), "nobody can be signed in: what is needed for it cannot be kept");
+                wait = error.retry_after().filter(|_| error.is_transient());
+                let status = match error.is_transient() {
+                    true => StatusCode::SERVICE_UNAVAILABLE,
+                    false => StatusCode::INTERNAL_SERVER_ERROR,
+                };
+                let page = Page::new("Nobody can be signed in right now").text(
+                    "This site cannot keep the sign-in. Nothing has changed. Try again in a moment, or tell whoever runs it: its \
+                     log says what is wrong.",
+                );
+                (status, page)
+            }
+            Self::Failed(error) if error.is_denied() => {
+                tracing::info!(code = error.code(), "somebody did not want to sign in, or was not allowed to");
+                failed(&error)
+            }
             Self::Failed(error) => {
                 tracing::warn!(error = %Chain(&error), code = error.code(), "a sign-in failed");
                 wait = error.retry_after().filter(|_| error.is_transient());
                 failed(&error)
             }
         };
-        let mut response = page.link(&again, "Sign in again").answer(status);
+        let page = page.link(&again, "Sign in again").quiet_link(&site.shared.after_sign_out, "To the start page");
+        let mut response = page.answer(status);
         if let Some(wait) = wait {
             response.headers_mut().insert(header::RETRY_AFTER, retry_after(Some(wait)));
         }

@@ -65,6 +65,11 @@ impl Destination {
         &self.prefix
     }
 
+    /// Whether a path is the prefix or below it.
+    pub(super) fn is_prefix_of(&self, path: &str) -> bool {
+        path.strip_prefix(&*self.prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The destination's, and no other.
     pub(super) fn origins(&self) -> &Origins {
         &self.origins

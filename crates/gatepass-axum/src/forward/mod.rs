@@ -10,7 +10,7 @@
 //! # let connector = hyper_util::client::legacy::connect::HttpConnector::new();
 //! let client = Client::builder(TokioExecutor::new()).build::<_, Body>(connector); // one that does TLS
 //! let api = Forward::new(site, "/api", "https://api.example.com/v1", client)?;
-//! let app = Router::new().merge(api.routes()).layer(site.layer());
+//! let app: Router<()> = Router::new().merge(api.routes()).layer(site.layer()); // or one with a state
 //! # Ok(app) }
 //! ```
 //!

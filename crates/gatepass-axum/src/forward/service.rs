@@ -75,6 +75,13 @@ impl<C> Forward<C> {
     }
 
     fn at(site: &Site, destination: Destination, client: C) -> Result<Self, Error> {
+        let paths = site.shared.paths.all(&site.shared.providers);
+        if let Some(path) = paths.iter().find(|path| destination.is_prefix_of(path)) {
+            return Err(Error::misconfigured(format!(
+                "what comes for {} cannot be forwarded: {path} is one of the site's own pages; choose another prefix",
+                destination.prefix()
+            )));
+        }
         let token_of = |parts: &Parts| parts.extensions.get::<OnBehalf>().map(|on_behalf| on_behalf.cell().clone());
         let settings = Settings {
             origin: site.origin().to_owned(),
@@ -107,8 +114,9 @@ impl<C> Forward<C> {
     }
 
     /// Routes for the prefix and all below it, to be merged into a router.
-    pub fn routes<R>(self) -> Router
+    pub fn routes<S, R>(self) -> Router<S>
     where
+        S: Clone + Send + Sync + 'static,
         C: Service<Request<axum::body::Body>, Response = Response<R>> + Clone + Send + Sync + 'static,
         C::Error: Into<BoxError>,
         C::Future: Send,

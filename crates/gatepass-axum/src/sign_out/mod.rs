@@ -5,5 +5,5 @@ mod person;
 
 pub(crate) use self::{
     back_channel::back_channel,
-    person::{confirm, sign_out},
+    person::{confirm, revoke, sign_out},
 };

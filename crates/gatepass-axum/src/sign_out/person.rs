@@ -1,5 +1,6 @@
 use gatepass::{Error, Origins, TokenSet};
 use http::{HeaderMap, Response, StatusCode, Uri};
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::{
@@ -76,6 +77,7 @@ async fn here(visit: &Visit) -> Result<Option<(SignedIn, Option<TokenSet>)>, Err
     if let Err(error) = forget_tokens(site, &signed_in.id).await {
         tracing::warn!(%error, "somebody signed out, and their tokens are still in the store");
     }
+    tracing::info!(provider = signed_in.user.provider(), "somebody signed out");
     Ok(Some((signed_in, set)))
 }
 
@@ -83,18 +85,8 @@ async fn here(visit: &Visit) -> Result<Option<(SignedIn, Option<TokenSet>)>, Err
 async fn at_provider(site: &Site, signed_in: &SignedIn, set: Option<TokenSet>) -> Option<String> {
     let provider = site.provider_of(&signed_in.id)?;
     if let Some(set) = set.clone() {
-        let (authority, name) = (provider.authority.clone(), provider.name.clone());
-        let revocation = tokio::spawn(async move {
-            let metadata = authority.metadata().await;
-            if metadata.is_ok_and(|metadata| metadata.revocation_endpoint.is_none()) {
-                return;
-            }
-            if let Err(error) = authority.revoke(&set).await {
-                tracing::warn!(%error, provider = name, "somebody signed out, and their tokens live on at the provider");
-            }
-        });
         // When that is over, it goes on alone.
-        let _ = tokio::time::timeout(site.shared.revocation_deadline, revocation).await;
+        let _ = tokio::time::timeout(site.shared.revocation_deadline, revoke(provider, set)).await;
     }
     let metadata = tokio::time::timeout(site.shared.revocation_deadline, provider.authority.metadata()).await;
     let endpoint = metadata.ok()?.ok()?.end_session_endpoint.clone().filter(|_| provider.end_session)?;
@@ -103,6 +95,20 @@ async fn at_provider(site: &Site, signed_in: &SignedIn, set: Option<TokenSet>) -
         return None;
     }
     Some(end_session(provider, &endpoint, set.as_ref()))
+}
+
+/// Ends tokens at the provider, in a task of its own, if it can end any.
+pub(crate) fn revoke(provider: &Provider, set: TokenSet) -> JoinHandle<()> {
+    let (authority, name) = (provider.authority.clone(), provider.name.clone());
+    tokio::spawn(async move {
+        let metadata = authority.metadata().await;
+        if metadata.is_ok_and(|metadata| metadata.revocation_endpoint.is_none()) {
+            return;
+        }
+        if let Err(error) = authority.revoke(&set).await {
+            tracing::warn!(%error, provider = name, "tokens that nobody has any more live on at the provider");
+        }
+    })
 }
 
 /// The ID token goes there (6749-23).

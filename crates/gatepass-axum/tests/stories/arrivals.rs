@@ -23,8 +23,9 @@ async fn a_site_may_refuse_somebody_and_say_why() {
     let answer = browser.sign_in("/login?return_to=%2Fme").await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     assert!(answer.text().contains("Nobody &lt;b&gt;called&lt;/b&gt; Mallory, please"), "{}", answer.text());
-    assert!(answer.text().contains("href=\"/login?return_to=%2Fme\""));
+    assert!(answer.text().contains("href=\"/login?return_to=%2Fme\"") && answer.text().contains("To the start page"));
     world.assert_nobody_is_signed_in(&browser, &answer).await;
+    world.revoked(1).await;
     world.sign_in(&browser, "ann").await;
 }
 

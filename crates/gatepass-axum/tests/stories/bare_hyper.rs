@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use gatepass::ClientAuth;
-use gatepass_axum::{Provider, Site};
+use gatepass_axum::{OnBehalf, Provider, Site, User};
 use gatepass_testkit::AuthorizationServer;
 use http::{Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
@@ -55,8 +55,14 @@ async fn serve(auth: &AuthorizationServer) -> String {
 
 /// A page for those who are signed in. Not an async closure: rustc 1.95 fails on one in such a stack when it builds
 /// incrementally.
-async fn private<B, R: From<String>>(_: Request<B>) -> Result<Response<R>, Infallible> {
-    Ok(Response::new("private".to_owned().into()))
+async fn private<B, R: From<String> + Default>(request: Request<B>) -> Result<Response<R>, Infallible> {
+    let person = match OnBehalf::find(request.extensions()).await {
+        Ok(person) => person,
+        Err(rejection) => return Ok(rejection.response()),
+    };
+    let user = User::find(request.extensions()).await.unwrap().unwrap();
+    let token = person.cell().peek().unwrap().generation();
+    Ok(Response::new(format!("{}, with token {token}", user.subject()).into()))
 }
 
 struct Person {
@@ -101,7 +107,7 @@ async fn a_site_needs_no_axum() {
     let (status, back, _) = person.send("GET", &callback).await;
     assert_eq!((status, back.as_str()), (StatusCode::SEE_OTHER, "/private"));
     let (status, _, page) = person.send("GET", &format!("{origin}{back}")).await;
-    assert_eq!((status, page.as_str()), (StatusCode::OK, "private"));
+    assert_eq!((status, page.as_str()), (StatusCode::OK, "alice, with token 1"));
 
     let (status, to, _) = person.send("POST", &format!("{origin}/logout")).await;
     assert_eq!(status, StatusCode::SEE_OTHER);

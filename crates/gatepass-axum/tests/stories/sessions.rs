@@ -67,6 +67,8 @@ async fn the_next_person_in_the_same_browser_gets_nothing_of_the_one_before() {
     assert_eq!((browser.get("/me").await.text(), browser.get("/cart").await.text()), ("bob", "0"));
     assert!(!anns.is_signed_in().await);
     assert_eq!((world.sessions.signed_in(), world.tokens.kept().await), (1, 1));
+    world.revoked(1).await;
+    assert_eq!(browser.get("/orders").await.status(), StatusCode::OK, "ann's were ended, and not bob's");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gatepass::{AuthorizationServer as Server, ClientAuth, endpoint::Client, store::SealKey};
-use gatepass_axum::{Builder, Provider, Site};
+use gatepass_axum::{Builder, Forward, Provider, Site};
 
 use crate::world::http;
 
@@ -50,6 +50,24 @@ fn what_is_needed_and_no_more_makes_a_site() {
 fn a_site_that_people_reach_needs_a_key() {
     let why = refused(Site::builder(APP).provider(main()));
     assert!(why.contains("openssl rand -base64 32") && why.contains("Builder::key"), "{why}");
+}
+
+#[test]
+fn what_would_fail_at_each_sign_in_or_sign_out_fails_at_the_start() {
+    for uri in ["nope", "javascript:alert(1)", "http://app.example.com/", "/", "my-app://out"] {
+        let why = refused(with_key(APP).provider(main().post_logout_redirect_uri(uri)));
+        assert!(why.contains(uri) && why.contains("https://app.example.com/"), "{why}");
+    }
+    with_key(APP).provider(main().post_logout_redirect_uri("https://app.example.com/bye")).build().unwrap();
+    let why = refused(with_key(APP).provider(main().scope("\"x\"")));
+    assert!(why.contains("scope"), "{why}");
+
+    let site = with_key(APP).provider(main()).build().unwrap();
+    for prefix in ["/login", "/callback"] {
+        let error = Forward::new(&site, prefix, "https://api.example.com", ()).unwrap_err();
+        assert!(error.is_misconfigured() && error.to_string().contains(prefix), "{error}");
+    }
+    Forward::new(&site, "/log", "https://api.example.com", ()).unwrap();
 }
 
 #[test]

@@ -111,6 +111,17 @@ impl World {
         });
     }
 
+    /// So many grants are ended at the provider, in tasks of their own, and no more.
+    pub(crate) async fn revoked(&self, grants: usize) {
+        for _ in 0..100 {
+            if self.auth.revocations().len() >= grants {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(self.auth.revocations().len(), grants);
+    }
+
     /// Nobody got in, not by half: no session says so, and no tokens are left.
     pub(crate) async fn assert_nobody_is_signed_in(&self, browser: &Browser, answer: &Answer) {
         assert!(!browser.is_signed_in().await, "{:?} {}", answer.status(), answer.text());

@@ -72,9 +72,11 @@ impl AuthorizationRequest {
         self.parameters.has_scope(scope)
     }
 
+    /// Looks at the settings, as it is done before somebody is sent anywhere.
+    ///
     /// # Errors
     /// Misconfigured, with the setting that is wrong.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<(), Error> {
         let wrong = |why: &str| {
             let uri = printable(&self.redirect_uri, 200);
             Err(Error::misconfigured(format!("the redirect URI `{uri}` cannot be used: {why}")))

@@ -136,6 +136,14 @@ impl Parameters {
                 return Err(Error::misconfigured(format!("the parameter `{name}` is given twice: give it once")));
             }
         }
+        // RFC 6749 section 3.3.
+        let is_scope = |scope: &str| scope.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte));
+        if let Some(scope) = self.scopes.iter().find(|scope| !is_scope(scope)) {
+            let scope = crate::error::printable(scope, 100);
+            return Err(Error::misconfigured(format!(
+                "`{scope}` is no scope: scopes are ASCII without quotes and backslashes, separated by spaces (RFC 6749)"
+            )));
+        }
         for resource in &self.resources {
             let absolute = resource.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty());
             let http = resource.starts_with("http:") || resource.starts_with("https:");

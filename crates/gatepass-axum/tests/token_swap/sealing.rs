@@ -20,7 +20,7 @@ async fn a_sealed_refresh_token_is_good_here_and_nowhere_else() {
     let world = World::start_with("secret", |swap| swap.sealed(key(1))).await;
     let mut token = signed_in(&world).await;
     for _ in 0..2 {
-        assert!(!world.server.is_refreshable(&token) && !token.contains("rt_"), "{token}");
+        assert!(!world.server.is_refreshable(&token) && !token.starts_with("rt_"), "{token}");
         let refreshed = world.refresh(&token).await;
         assert!(world.server.is_active(&text(&refreshed, "access_token")));
         token = text(&refreshed, "refresh_token");

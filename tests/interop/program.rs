@@ -53,7 +53,14 @@ pub(crate) fn example(name: &str, provider: &Provider, home: &Home) -> Command {
 
 /// The same command in a desktop's session that has a keyring (gnome-keyring), unlocked.
 pub(crate) fn with_keyring(command: &Command) -> Command {
-    let script = "printf test | gnome-keyring-daemon --unlock --components=secrets --daemonize >/dev/null 2>&1; exec \"$0\" \"$@\"";
+    // It says that it is there before it can be found: who asks sooner has D-Bus start another one, which is locked.
+    let script = "printf test | gnome-keyring-daemon --unlock --components=secrets --daemonize >/dev/null 2>&1
+        for try in $(seq 100); do
+            dbus-send --session --print-reply --dest=org.freedesktop.DBus /org/freedesktop/DBus \
+                org.freedesktop.DBus.NameHasOwner string:org.freedesktop.secrets 2>/dev/null | grep -q true && break
+            sleep 0.1
+        done
+        exec \"$0\" \"$@\"";
     let command = command.as_std();
     let mut session = Command::new("dbus-run-session");
     session.args(["--", "sh", "-c", script]).arg(command.get_program()).args(command.get_args());

@@ -181,7 +181,8 @@ impl BearerMiddleware {
 fn no_cell() -> Error {
     Error::misconfigured(
         "no token was chosen for a request to an origin that needs one: let the function given to \
-         BearerMiddleware::choose name a cell for it, or leave the origin out of the middleware's",
+         BearerMiddleware::choose name a cell for it, or send it with what has one (OnBehalf::reqwest, where people \
+         sign in to a web server), or leave the origin out of the middleware's",
     )
 }
 

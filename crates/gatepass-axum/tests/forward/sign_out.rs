@@ -1,18 +1,16 @@
 //! What a sign-out ends, and what goes on.
 
-use std::sync::Arc;
-
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use http_body_util::BodyExt;
-use tokio::{io::AsyncWriteExt, sync::Mutex};
+use tokio::io::AsyncWriteExt;
 
 use crate::{
     api::{Api, websocket},
     browser::{assert_sign_in_required, begin, send, set_cookies},
     site::{Running, start},
-    streaming::piecewise,
+    streaming::streaming,
     websocket::{open, origin, read},
 };
 
@@ -52,16 +50,7 @@ async fn a_websocket_outlives_a_sign_out_and_the_next_one_is_not_opened() {
 
 #[tokio::test]
 async fn an_event_stream_outlives_a_sign_out_and_the_next_one_is_told_to_sign_in() {
-    let (mut sender, body) = piecewise();
-    let body = Arc::new(Mutex::new(Some(body)));
-    let api = Api::start(move |_| {
-        let body = body.clone();
-        async move {
-            let answer = Response::builder().header("content-type", "text/event-stream");
-            answer.body(body.lock().await.take().unwrap()).unwrap()
-        }
-    })
-    .await;
+    let (mut sender, api) = streaming("content-type", "text/event-stream").await;
     let site = start(&api.url("/v1")).await;
     // As an `EventSource` asks: without the header.
     let request = || {

@@ -23,18 +23,24 @@ pub(crate) fn piecewise() -> (Sender, Body) {
     (sender, Body::new(body))
 }
 
-#[tokio::test]
-async fn a_server_sent_event_arrives_while_the_stream_is_open() {
-    let (mut sender, body) = piecewise();
+/// An API that answers once, with this header and such a body.
+pub(crate) async fn streaming(name: &'static str, value: &'static str) -> (Sender, Api) {
+    let (sender, body) = piecewise();
     let body = Arc::new(Mutex::new(Some(body)));
     let api = Api::start(move |_| {
         let body = body.clone();
         async move {
-            let answer = Response::builder().header("content-type", "text/event-stream");
+            let answer = Response::builder().header(name, value);
             answer.body(body.lock().await.take().unwrap()).unwrap()
         }
     })
     .await;
+    (sender, api)
+}
+
+#[tokio::test]
+async fn a_server_sent_event_arrives_while_the_stream_is_open() {
+    let (mut sender, api) = streaming("content-type", "text/event-stream").await;
     let site = start(&api.url("/v1")).await;
     let request = Request::get(format!("{}/api/events", site.origin)).header("cookie", &site.cookie);
     let request = request.header("accept", "text/event-stream").header("sec-fetch-site", "same-origin");
@@ -137,16 +143,7 @@ async fn a_browser_that_leaves_ends_the_call_to_the_api() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_breaks_off_here_too() {
-    let (mut sender, body) = piecewise();
-    let body = Arc::new(Mutex::new(Some(body)));
-    let api = Api::start(move |_| {
-        let body = body.clone();
-        async move {
-            let answer = Response::builder().header("content-length", "100");
-            answer.body(body.lock().await.take().unwrap()).unwrap()
-        }
-    })
-    .await;
+    let (mut sender, api) = streaming("content-length", "100").await;
     let site = start(&api.url("/v1")).await;
     let answer = begin(site.request("GET", "/api/x"), Body::empty()).await;
     sender.send_data(Bytes::from("half")).await.unwrap();

@@ -1,6 +1,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -9,7 +10,7 @@ use http::{Request, Response, header};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::{Refused, refused::is_replayed};
+use super::refused::Carried;
 use crate::{
     cell::{Claim, TokenCell, Waiter},
     error::{BoxError, Error},
@@ -26,32 +27,20 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
+        // Beside the state, not in it: so it is moved once less on its way out of `call`.
         #[pin]
+        response: Option<S::Future>,
         state: State<S, B>,
     }
 }
 
-pin_project! {
-    #[project = StateProj]
-    enum State<S, B>
-    where
-        S: Service<Request<B>>,
-    {
-        /// On its way. Without a token it is not ours to judge.
-        Sent {
-            #[pin]
-            response: S::Future,
-            token: Option<Token>,
-            replayed: bool,
-        },
-        /// Not sent yet; in a box, so that the common case stays small.
-        Waiting {
-            waiting: Box<Waiting<S, B>>,
-        },
-        Refused {
-            error: Option<Error>,
-        },
-    }
+enum State<S, B> {
+    /// On its way. Without a token it is not ours to judge.
+    Sent(Option<Carried>),
+    /// Not sent yet; in a box, so that the common case stays small.
+    Waiting(Box<Waiting<S, B>>),
+    Refused(Error),
+    Done,
 }
 
 type TokenToCome = Pin<Box<dyn Future<Output = Result<Token, Error>> + Send>>;
@@ -68,13 +57,8 @@ where
     S: Service<Request<B>>,
 {
     #[inline]
-    pub(super) fn untouched(response: S::Future) -> Self {
-        Self { state: State::Sent { response, token: None, replayed: false } }
-    }
-
-    #[inline]
-    pub(super) fn sent(response: S::Future, token: Token, replayed: bool) -> Self {
-        Self { state: State::Sent { response, token: Some(token), replayed } }
+    pub(super) fn sent(response: S::Future, carried: Option<Carried>) -> Self {
+        Self { response: Some(response), state: State::Sent(carried) }
     }
 
     pub(super) fn waiting(waiter: Waiter, service: S, request: Request<B>) -> Self {
@@ -84,11 +68,11 @@ where
             service,
             request: Some(request),
         };
-        Self { state: State::Waiting { waiting: Box::new(waiting) } }
+        Self { response: None, state: State::Waiting(Box::new(waiting)) }
     }
 
     pub(super) fn refused(error: Error) -> Self {
-        Self { state: State::Refused { error: Some(error) } }
+        Self { response: None, state: State::Refused(error) }
     }
 }
 
@@ -99,33 +83,51 @@ where
 {
     type Output = Result<Response<R>, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            match state.as_mut().project() {
-                StateProj::Sent { response, token, replayed } => {
-                    // Looked at in place: to take the response out and put it back costs more than to look.
-                    let mut result = ready!(response.poll(cx)).map_err(Into::into);
-                    if let (Ok(response), Some(token)) = (&mut result, token) {
-                        Refused::heal(response, token, *replayed);
-                    }
-                    return Poll::Ready(result);
-                }
-                StateProj::Waiting { waiting } => {
-                    let (response, token, replayed) = ready!(waiting.poll_send(cx))?;
-                    state.set(State::Sent { response, token: Some(token), replayed });
-                }
-                StateProj::Refused { error } => {
-                    let error = error.take().unwrap_or_else(|| Error::transient("polled after it was done"));
-                    return Poll::Ready(Err(error.into()));
-                }
-            }
+        let mut this = self.project();
+        if this.response.is_none() {
+            let (response, carried) = ready!(this.state.poll_send(cx))?;
+            this.response.set(Some(response));
+            *this.state = State::Sent(Some(carried));
+        }
+        let Some(response) = this.response.as_pin_mut() else {
+            return Poll::Pending;
+        };
+        // Looked at where it is: to take it out and put it back costs more than to look.
+        let mut polled = response.poll(cx);
+        if let (Poll::Ready(Ok(response)), State::Sent(Some(carried))) = (&mut polled, this.state) {
+            carried.heal(response);
+        }
+        match polled {
+            Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
 
-/// What is on its way, with what, and whether for the second time.
-type Sent<F> = (F, Token, bool);
+/// What is on its way, and with what.
+type Sent<F> = (F, Carried);
+
+impl<S, B> State<S, B>
+where
+    S: Service<Request<B>> + Clone,
+    S::Error: Into<BoxError>,
+{
+    /// Sends what was not sent yet.
+    #[cold]
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent<S::Future>, BoxError>> {
+        let sent = match self {
+            Self::Waiting(waiting) => ready!(waiting.poll_send(cx)),
+            _ => match mem::replace(self, Self::Done) {
+                Self::Refused(error) => Err(error.into()),
+                _ => Err(polled_again().into()),
+            },
+        };
+        Poll::Ready(sent)
+    }
+}
 
 impl<S, B> Waiting<S, B>
 where
@@ -154,12 +156,16 @@ where
             }
         };
         let Some(mut request) = self.request.take() else {
-            return Poll::Ready(Err(Error::transient("polled after it was done").into()));
+            return Poll::Ready(Err(polled_again().into()));
         };
         request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-        let replayed = is_replayed(&request);
-        Poll::Ready(Ok((self.service.call(request), token, replayed)))
+        let carried = Carried::with(&request, token);
+        Poll::Ready(Ok((self.service.call(request), carried)))
     }
+}
+
+fn polled_again() -> Error {
+    Error::transient("polled after it was done")
 }
 
 impl<S, B> fmt::Debug for ResponseFuture<S, B>

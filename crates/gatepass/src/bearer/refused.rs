@@ -23,9 +23,26 @@ pub struct Refused {
     token_is_bad: bool,
 }
 
-#[inline]
-pub(super) fn is_replayed<B>(request: &Request<B>) -> bool {
-    request.extensions().get::<Replayed>().is_some()
+/// The token that went with a request.
+pub(super) struct Carried {
+    token: Token,
+    /// See [`Replayed`].
+    replayed: bool,
+}
+
+impl Carried {
+    #[inline]
+    pub(super) fn with<B>(request: &Request<B>, token: Token) -> Self {
+        Self { token, replayed: request.extensions().get::<Replayed>().is_some() }
+    }
+
+    /// Reads the head of the response. A bad token is dropped from its cell, and then the response marked.
+    #[inline]
+    pub(super) fn heal<B>(&self, response: &mut Response<B>) {
+        if let Some(refused) = Refused::read(response.status(), response.headers(), &self.token) {
+            refused.mark(response.extensions_mut(), self.replayed);
+        }
+    }
 }
 
 impl Refused {
@@ -52,14 +69,6 @@ impl Refused {
         }
         let token_is_bad = status == StatusCode::UNAUTHORIZED && challenges.refuses_token("Bearer");
         Some(Self { token: token.clone(), challenges, token_is_bad })
-    }
-
-    /// Drops a bad token from its cell, then marks the response.
-    #[inline]
-    pub(super) fn heal<B>(response: &mut Response<B>, token: &Token, replayed: bool) {
-        if let Some(refused) = Self::read(response.status(), response.headers(), token) {
-            refused.mark(response.extensions_mut(), replayed);
-        }
     }
 
     #[cold]

@@ -4,16 +4,16 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response, header};
+use http::{HeaderMap, Request, Response, header};
 use tower_service::Service;
 
 use super::{
     ResponseFuture,
     layer::{Cells, Config},
-    refused::is_replayed,
+    refused::Carried,
 };
 use crate::{
-    cell::Claim,
+    cell::{Claim, InHand},
     error::{BoxError, Error},
 };
 
@@ -22,11 +22,12 @@ use crate::{
 pub struct Bearer<S> {
     inner: S,
     config: Arc<Config>,
+    in_hand: InHand,
 }
 
 impl<S> Bearer<S> {
     pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
-        Self { inner, config }
+        Self { inner, config, in_hand: InHand::default() }
     }
 
     /// The service beneath.
@@ -54,47 +55,58 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        match self.prepare(&mut request) {
+            Ok(carried) => ResponseFuture::sent(self.inner.call(request), carried),
+            Err(NotAtHand) => self.call_with_claim(request),
+        }
+    }
+}
+
+/// The request is to have the token, and either a cell has to be chosen for it or the cell to be asked.
+struct NotAtHand;
+
+impl<S> Bearer<S> {
+    /// Puts the token on the request, where it is to have one and there is one at hand; what it carries then.
+    #[inline]
+    fn prepare<B>(&mut self, request: &mut Request<B>) -> Result<Option<Carried>, NotAtHand> {
         if !self.config.serves(request.uri()) {
             tracing::trace!("a request to another origin passes without a token");
-            return ResponseFuture::untouched(self.inner.call(request));
+            return Ok(None);
         }
-        // The caller's own Authorization stays, and with it whatever comes of it (A5).
-        let header::Entry::Vacant(authorization) = request.headers_mut().entry(header::AUTHORIZATION) else {
-            return ResponseFuture::untouched(self.inner.call(request));
+        let Cells::One(cell) = &self.config.cells else {
+            return Err(NotAtHand);
         };
+        let token = cell.at_hand(&mut self.in_hand).ok_or(NotAtHand)?;
+        // Appended at once: to look first whether there is one would cost as much again.
+        if request.headers_mut().append(header::AUTHORIZATION, token.header_value().clone()) {
+            take_last_back(request.headers_mut());
+            return Ok(None);
+        }
+        Ok(Some(Carried::with(request, token)))
+    }
+
+    fn call_with_claim<B, R>(&mut self, mut request: Request<B>) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone,
+    {
+        // The caller's own Authorization stays, and with it whatever comes of it (A5).
+        if request.headers().contains_key(header::AUTHORIZATION) {
+            return ResponseFuture::sent(self.inner.call(request), None);
+        }
         let claim = match &self.config.cells {
             Cells::One(cell) => cell.claim(),
             Cells::Choose(choose) => {
                 let (parts, body) = request.into_parts();
                 let cell = choose(&parts);
                 request = Request::from_parts(parts, body);
-                return match cell.map(|cell| cell.claim()) {
-                    Ok(claim) => self.send(request, claim),
-                    Err(error) => self.refuse(error),
-                };
+                cell.map_or_else(Claim::Refused, |cell| cell.claim())
             }
         };
         match claim {
             Claim::Token(token) => {
-                authorization.insert(token.header_value().clone());
-                let replayed = is_replayed(&request);
-                ResponseFuture::sent(self.inner.call(request), token, replayed)
-            }
-            claim => self.send(request, claim),
-        }
-    }
-}
-
-impl<S> Bearer<S> {
-    fn send<B, R>(&mut self, mut request: Request<B>, claim: Claim) -> ResponseFuture<S, B>
-    where
-        S: Service<Request<B>, Response = Response<R>> + Clone,
-    {
-        match claim {
-            Claim::Token(token) => {
                 request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-                let replayed = is_replayed(&request);
-                ResponseFuture::sent(self.inner.call(request), token, replayed)
+                let carried = Carried::with(&request, token);
+                ResponseFuture::sent(self.inner.call(request), Some(carried))
             }
             Claim::Wait(waiter) => ResponseFuture::waiting(waiter, self.let_go(), request),
             Claim::Refused(error) => self.refuse(error),
@@ -117,5 +129,15 @@ impl<S> Bearer<S> {
         let fresh = self.inner.clone();
         drop(mem::replace(&mut self.inner, fresh.clone()));
         fresh
+    }
+}
+
+/// Leaves the caller's own Authorization as it was (A5).
+#[cold]
+fn take_last_back(headers: &mut HeaderMap) {
+    let all: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().cloned().collect();
+    headers.remove(header::AUTHORIZATION);
+    for own in &all[..all.len().saturating_sub(1)] {
+        headers.append(header::AUTHORIZATION, own.clone());
     }
 }

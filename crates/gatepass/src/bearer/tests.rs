@@ -148,6 +148,39 @@ async fn a5_the_callers_own_authorization_stays_and_its_401_is_not_ours() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a5_the_callers_own_authorization_stays_whole_where_a_token_is_at_hand() {
+    let (cell, _) = cell();
+    cell.get().await.unwrap();
+    let probe = Probe::new(|_| Ok(status(401)));
+    let mut own = request(API);
+    for value in ["Basic b3du", "Digest b3du"] {
+        own.headers_mut().append(header::AUTHORIZATION, value.parse().unwrap());
+        let response = layer(&cell).layer(probe.clone()).oneshot(own.clone()).await.unwrap();
+        assert!(response.extensions().get::<Refused>().is_none());
+        let (sent, own) = (probe.seen().pop().unwrap().headers, own.headers());
+        assert!(sent.get_all(header::AUTHORIZATION).iter().eq(own.get_all(header::AUTHORIZATION)));
+    }
+    assert_eq!(cell.status().generation, 1);
+    assert!(cell.peek().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn c1_a_service_that_has_the_token_in_hand_sees_at_once_that_another_one_is_current() {
+    let (cell, _) = cell();
+    let probe = ok("");
+    let mut service = layer(&cell).layer(probe.clone());
+    for expected in 1..=3 {
+        for _ in 0..4 {
+            service.ready().await.unwrap().call(request(API)).await.unwrap();
+            assert_eq!(cell.status().generation, expected);
+        }
+        let sent: Vec<_> = probe.seen().iter().rev().take(4).map(|seen| seen.token().unwrap().to_owned()).collect();
+        assert!(sent.iter().all(|token| *token == cell.peek().unwrap().expose()), "{sent:?}");
+        assert!(cell.reject(&cell.peek().unwrap()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn f5_without_a_token_nothing_is_sent_and_the_error_says_why() {
     let probe = ok("");
     let service = layer(&broken()).layer(probe.clone());

@@ -138,7 +138,7 @@ impl Builder {
         self
     }
 
-    /// How many copies of the token's header value threads share (C1): 8 unless set; 1 to 64. One is right for a cell
+    /// How many copies of the token's header value threads share (C1): 8 unless set; 1 to 64, rounded up to a power of two. One is right for a cell
     /// that one user's requests use, and takes the least room; each of several costs about 450 bytes.
     pub fn copies(mut self, copies: usize) -> Self {
         self.settings().copies = copies.clamp(1, 64);

@@ -1,9 +1,10 @@
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, mem, sync::Arc, time::Duration};
 
 use tokio::runtime::Handle;
 
 use super::{
     Builder, Events, Inner, State, Status,
+    current::Current,
     flight::{self, Flight},
     ledger::{Reason, Step},
     saving,
@@ -29,6 +30,16 @@ pub(crate) enum Claim {
     Token(Token),
     Wait(Waiter),
     Refused(Error),
+}
+
+/// What one caller who comes again and again has in hand, so that it need not ask the cell what is current as long as
+/// nothing else was published.
+///
+/// A copy has nothing: whoever clones a service for each request would only pay for it.
+#[derive(Default)]
+pub(crate) struct InHand {
+    edition: u64,
+    current: Option<Arc<Current>>,
 }
 
 /// A caller that has to wait for the exchange.
@@ -316,6 +327,21 @@ impl TokenCell {
         self.decide(now)
     }
 
+    /// The token, if nothing has to be decided about it. Starts nothing. For who may have it in hand from the last time.
+    #[inline]
+    pub(crate) fn at_hand(&self, in_hand: &mut InHand) -> Option<Token> {
+        let now = self.0.settings.clock.tick();
+        let edition = self.0.edition();
+        if in_hand.edition == edition
+            && let Some(current) = &in_hand.current
+        {
+            return current.is_quiet(now).then(|| current.token().clone());
+        }
+        in_hand.renew(self, edition);
+        let current = self.0.current.load();
+        current.as_ref().filter(|current| current.is_quiet(now)).map(|current| current.token().clone())
+    }
+
     #[cold]
     fn decide(&self, tick: Tick) -> Claim {
         let now = self.0.now();
@@ -350,6 +376,27 @@ impl TokenCell {
                 Claim::Refused(Error::transient("there is no token"))
             }
         }
+    }
+}
+
+impl InHand {
+    /// Only what is seen for the second time is taken in hand.
+    #[inline(never)]
+    fn renew(&mut self, cell: &TokenCell, edition: u64) {
+        let seen = mem::replace(&mut self.edition, edition) == edition;
+        self.current = if seen { cell.0.current.load_full() } else { None };
+    }
+}
+
+impl Clone for InHand {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for InHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InHand").finish_non_exhaustive()
     }
 }
 

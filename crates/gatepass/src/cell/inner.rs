@@ -1,7 +1,10 @@
 //! The only shared state: what is published, and the ledger behind its lock.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +27,8 @@ use crate::{
 
 pub(super) struct Inner {
     pub(super) current: ArcSwapOption<Current>,
+    /// Counts what was published, or taken back: who holds what was current then sees whether it still is.
+    edition: AtomicU64,
     ledger: Mutex<Ledger>,
     pub(super) settings: Arc<Settings>,
     pub(super) issued: Channel,
@@ -59,6 +64,7 @@ impl Inner {
     pub(super) fn new(settings: Arc<Settings>, subject: Option<Arc<str>>, start_from: Option<Box<TokenSet>>) -> Self {
         Self {
             current: ArcSwapOption::empty(),
+            edition: AtomicU64::new(0),
             ledger: Mutex::new(Ledger::new(settings.clock.tick(), settings.store.is_some())),
             settings,
             issued: Channel::default(),
@@ -71,6 +77,17 @@ impl Inner {
     /// No code of others runs under this lock, so a poisoned one is as good as any.
     pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, current: Option<Arc<Current>>) {
+        self.current.store(current);
+        // After it: who sees the edition sees what was published.
+        self.edition.fetch_add(1, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn edition(&self) -> u64 {
+        self.edition.load(Ordering::Acquire)
     }
 
     pub(super) fn now(&self) -> Now {
@@ -148,7 +165,7 @@ impl Inner {
                     ledger.trouble_mut().dead = error.is_reauth_required().then_some(generation);
                     if removed {
                         ledger.forget();
-                        self.current.store(None);
+                        self.publish(None);
                     }
                     ledger.tidy();
                 }
@@ -172,7 +189,7 @@ impl Inner {
         let fresh = current.read(now).phase == Phase::Fresh;
         ledger.issue(set.clone(), renewable, token.generation(), fresh, now.tick);
         ledger.risk(&set, at_risk, now.wall);
-        self.current.store(Some(current));
+        self.publish(Some(current));
         drop(ledger);
         self.issued.announce(Issued {
             previous: started_at,
@@ -199,7 +216,7 @@ impl Inner {
         let mut ledger = self.lock();
         if ledger.trouble().unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved)) {
             ledger.forget();
-            self.current.store(None);
+            self.publish(None);
         }
     }
 
@@ -284,7 +301,7 @@ impl Inner {
                 trouble.unsaved = Some(Arc::new(Unsaved { set: set.clone(), base: None, since: now.wall, error }));
             }
         }
-        self.current.store(current);
+        self.publish(current);
         let overtaken = ledger.flight.take();
         drop(ledger);
         if let Some(overtaken) = overtaken {
@@ -299,7 +316,7 @@ impl Inner {
         let now = self.now();
         let mut ledger = self.lock();
         ledger.remove(now.tick, now.wall);
-        self.current.store(None);
+        self.publish(None);
         let overtaken = ledger.flight.take();
         drop(ledger);
         if let Some(overtaken) = overtaken {
@@ -395,7 +412,7 @@ impl Owner for Inner {
         let is_current = self.current.load().as_ref().is_some_and(|current| current.generation() == generation);
         let dropped = is_current && ledger.refuse(generation, now);
         if dropped {
-            self.current.store(None);
+            self.publish(None);
         }
         let warns = is_current && !dropped && ledger.warns(now);
         drop(ledger);

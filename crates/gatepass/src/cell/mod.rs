@@ -54,6 +54,7 @@ mod tests;
 mod trouble;
 mod visit;
 
+pub(crate) use self::handle::{Claim, InHand, Waiter};
 use self::inner::Inner;
 pub use self::{
     builder::Builder,
@@ -63,4 +64,3 @@ pub use self::{
     status::{State, Status},
     trouble::Counts,
 };
-pub(crate) use self::{handle::Claim, handle::Waiter};

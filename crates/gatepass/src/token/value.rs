@@ -109,7 +109,7 @@ impl Token {
 /// The copies of one token.
 pub(crate) enum Copies {
     One(Token),
-    /// At least one.
+    /// A power of two of them.
     Several(Box<[Token]>),
 }
 
@@ -129,7 +129,7 @@ impl Copies {
         let made = if copies <= 1 {
             Self::One(template.copy::<0>(generation, owner())?)
         } else {
-            let copies = (0..copies).map(|_| template.copy::<APART>(generation, owner()));
+            let copies = (0..copies.next_power_of_two()).map(|_| template.copy::<APART>(generation, owner()));
             Self::Several(copies.collect::<Result<_, _>>()?)
         };
         set.access_token = Some(template.access_token);
@@ -141,8 +141,8 @@ impl Copies {
     pub(crate) fn pick(&self) -> &Token {
         match self {
             Self::One(token) => token,
-            // Written so that no bounds check can fail: the remainder is in range, and there is at least one copy.
-            Self::Several(tokens) => &tokens[stripe() % tokens.len()],
+            // In range, since there is at least one.
+            Self::Several(tokens) => &tokens[stripe() & (tokens.len() - 1)],
         }
     }
 
@@ -267,10 +267,10 @@ mod tests {
     #[test]
     fn the_copies_and_the_set_share_one_text() {
         let nobody: Weak<dyn Owner> = Weak::<Nobody>::new();
-        for copies in [1, 3] {
+        for (copies, made_of) in [(1, 1), (3, 4)] {
             let mut set = TokenSet::new("access");
             let made = Copies::new(&mut set, 1, copies, &nobody).unwrap();
-            assert_eq!(made.as_slice().len(), copies);
+            assert_eq!(made.as_slice().len(), made_of);
             let secret = set.access_token.unwrap();
             assert_eq!(secret.expose(), "access");
             for token in made.as_slice() {

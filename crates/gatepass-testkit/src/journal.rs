@@ -56,6 +56,10 @@ impl<T: Clone> Journal<T> {
         lock(&self.kept).entries.iter().cloned().collect()
     }
 
+    pub(crate) fn filter_map<U>(&self, f: impl FnMut(&T) -> Option<U>) -> Vec<U> {
+        lock(&self.kept).entries.iter().filter_map(f).collect()
+    }
+
     pub(crate) fn arrived(&self) -> usize {
         *self.arrived.borrow()
     }

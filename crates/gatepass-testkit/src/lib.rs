@@ -7,7 +7,8 @@
 //!
 //! - [`AuthorizationServer`] issues tokens: lifetime, rotation with reuse detection, revocation, discovery documents;
 //!   people sign in with a browser or on a device, or the test decides in their place; ID tokens say who they are.
-//! - [`Api`] accepts them, and echoes what arrived.
+//! - [`Api`] accepts them, and echoes what arrived. It may be called only so often when told so, and says what is left
+//!   in one of the dialects of [`LimitFields`].
 //! - [`Failure`] is what either of them answers instead, n times or until told otherwise; [`Challenge`] and
 //!   [`RetryAfter`] are the headers that go with it.
 //!
@@ -207,8 +208,8 @@
 //!
 //! The binary `gatepass-testkit` starts both servers for programs that are not tests in Rust: another process, several
 //! at once, a script. `cargo run -p gatepass-testkit -- --help` lists its options: lifetime, rotation, reuse detection
-//! and its grace, the clients, whether a page asks. The first line on stdout says where the servers are, and has a
-//! refresh token to start from:
+//! and its grace, the clients, whether a page asks, how often the API may be called. The first line on stdout says where
+//! the servers are, and has a refresh token to start from:
 //!
 //! ```json
 //! {"issuer":"http://127.0.0.1:40001","token_url":"http://127.0.0.1:40001/token","api_url":"http://127.0.0.1:40002",
@@ -259,7 +260,7 @@ mod retry_after;
 mod script;
 mod server;
 
-pub use api::{Api, ApiCall};
+pub use api::{Api, ApiCall, LimitFields};
 pub use authorization_server::{
     Arrival, AuthorizationServer, AuthorizationServerBuilder, Consent, ExpiresIn, IdToken, Iss, Jwks, Logout, Metadata,
     Revocation, RevokedBy, Rotation, Signing, TokenRequest,

@@ -46,7 +46,7 @@
 //! | write a source, build token sets | [`source`], [`token`] |
 //! | say where tokens may go | [`origins`] |
 //! | tell errors apart | [`error`] |
-//! | read `WWW-Authenticate` or `Retry-After` yourself | [`challenge`], [`retry_after`] |
+//! | read `WWW-Authenticate`, `Retry-After` or `RateLimit` yourself | [`challenge`], [`retry_after`], [`rate_limit`] |
 //! | test time | [`clock`] |
 //!
 //! Letters and numbers like C2 or X1 in these pages name the rules of `docs/behaviour.md` in the repository.
@@ -65,6 +65,7 @@ pub mod jwt;
 pub mod map;
 pub mod origins;
 pub mod provider;
+pub mod rate_limit;
 pub mod retry;
 pub mod retry_after;
 pub mod secret;

@@ -50,8 +50,7 @@ impl RetryAfter {
         if !headers.contains_key(header::RETRY_AFTER) {
             return None;
         }
-        let dates = lines(headers, &header::DATE);
-        let sent = dates.filter_map(|date| parse_date(date, now)).min().unwrap_or(now);
+        let sent = sent(headers, now);
         let waits = lines(headers, &header::RETRY_AFTER);
         waits.filter_map(|wait| parse_wait(wait, sent)).max().map(Self::new)
     }
@@ -62,8 +61,14 @@ impl RetryAfter {
     }
 }
 
+/// When a response that came at `now` was sent, by the clock of who sent it.
+pub(crate) fn sent(headers: &HeaderMap, now: SystemTime) -> SystemTime {
+    let dates = lines(headers, &header::DATE);
+    dates.filter_map(|date| parse_date(date, now)).min().unwrap_or(now)
+}
+
 /// The lines of one header, but those that hold anything outside ASCII: neither a number nor a date does.
-fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+pub(crate) fn lines<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
     let values = headers.get_all(name).iter();
     values.filter_map(|value| value.to_str().ok()).map(str::trim_ascii)
 }
@@ -88,7 +93,7 @@ fn parse_seconds(value: &str) -> Option<Duration> {
     Some(Duration::from_secs(whole.saturating_add(begun.into())))
 }
 
-fn parse_date(value: &str, now: SystemTime) -> Option<SystemTime> {
+pub(crate) fn parse_date(value: &str, now: SystemTime) -> Option<SystemTime> {
     parse_rfc850(value, now).or_else(|| httpdate::parse_http_date(value).ok())
 }
 

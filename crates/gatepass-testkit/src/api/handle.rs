@@ -3,12 +3,11 @@ use std::{
     fmt, io,
     net::{Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
     journal::{ApiCall, Tally},
-    limit::Limit,
     service::Service,
 };
 use crate::{
@@ -120,19 +119,6 @@ impl Api {
         self
     }
 
-    /// Allows so many calls in each span of time, to each sign-in or else client; the others get 429 with
-    /// `Retry-After` in seconds, rounded up. Calls on `/public` and refused calls are not counted.
-    pub fn limit(&self, calls: usize, per: Duration) -> &Self {
-        *lock(&self.service().limit) = Some(Limit::new(calls, per));
-        self
-    }
-
-    /// Takes the limit away.
-    pub fn no_limit(&self) -> &Self {
-        *lock(&self.service().limit) = None;
-        self
-    }
-
     /// Every answer comes this much later.
     pub fn delay(&self, delay: Duration) -> &Self {
         self.service().script.delay(delay);
@@ -216,6 +202,13 @@ impl Api {
         self.service().journal.entries()
     }
 
+    /// When each call arrived, counted from `start`, and the status it was answered with, for a chart: what the
+    /// [journal](Self::journal) keeps of the calls since then, but those whose connection was dropped.
+    pub fn timeline(&self, start: Instant) -> Vec<(Duration, u16)> {
+        let point = |call: &ApiCall| Some((call.at.checked_duration_since(start)?, call.status?));
+        self.service().journal.filter_map(point)
+    }
+
     /// How many entries the journal keeps; the counters count all.
     pub fn keep_journal(&self, entries: usize) -> &Self {
         self.service().journal.keep(entries);
@@ -226,11 +219,12 @@ impl Api {
     pub fn reset_journal(&self) -> &Self {
         self.service().journal.reset();
         *lock(&self.service().tally) = Tally::default();
+        lock(&self.service().limits).beyond.clear();
         self.inner.server.connections().reset();
         self
     }
 
-    fn service(&self) -> &Service {
+    pub(super) fn service(&self) -> &Service {
         &self.inner.service
     }
 }

@@ -28,12 +28,39 @@
 //! assert!(api.journal().is_empty());
 //! # }
 //! ```
+//!
+//! It may be called only so often when told so, in fixed windows or from a bucket, and says what is left in one of the
+//! dialects that are spoken ([`LimitFields`]). Whether a sender slowed down in time shows in the counters and on a
+//! timeline:
+//!
+//! ```
+//! use std::time::{Duration, Instant};
+//!
+//! use gatepass_testkit::{Api, AuthorizationServer, LimitFields};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let server = AuthorizationServer::start().await;
+//! let api = Api::start(&server).await;
+//! api.limit(100, Duration::from_secs(1)).limit_fields(Some(LimitFields::RateLimit));
+//! let start = Instant::now();
+//! // … the program under test calls as often as it may …
+//! assert_eq!(api.answered(429), 0);
+//! assert!(api.beyond_limit().is_empty());
+//! for (when, status) in api.timeline(start) {
+//!     println!("{:.3} {status}", when.as_secs_f64());
+//! }
+//! # }
+//! ```
 
 mod echo;
 mod handle;
 mod journal;
 mod limit;
+mod limit_controls;
+mod limit_fields;
 mod service;
 
 pub use handle::Api;
 pub use journal::ApiCall;
+pub use limit_fields::LimitFields;

@@ -10,7 +10,7 @@ use hyper::body::Incoming;
 use super::{
     echo::echo,
     journal::{ApiCall, Tally},
-    limit::Limit,
+    limit_controls::Limits,
 };
 use crate::{
     authorization_server::State,
@@ -20,7 +20,7 @@ use crate::{
     failure::Failure,
     journal::Journal,
     lock::lock,
-    retry_after::{RetryAfter, header_value, seconds_rounded_up},
+    retry_after::header_value,
     script::Script,
     server::Answers,
 };
@@ -30,7 +30,7 @@ pub(super) struct Service {
     pub(super) script: Script,
     pub(super) journal: Journal<ApiCall>,
     pub(super) tally: Mutex<Tally>,
-    pub(super) limit: Mutex<Option<Limit>>,
+    pub(super) limits: Mutex<Limits>,
     pub(super) refusal: Mutex<Option<Failure>>,
     issuer: Arc<State>,
 }
@@ -44,7 +44,7 @@ impl Service {
             script: Script::default(),
             journal: Journal::default(),
             tally: Mutex::default(),
-            limit: Mutex::default(),
+            limits: Mutex::default(),
             refusal: Mutex::default(),
             issuer,
         }
@@ -62,7 +62,7 @@ impl Service {
         let mut failure = self.script.take();
         let mut own = None;
         if failure.as_ref().is_none_or(Failure::processes) {
-            match self.process(&parts, &body, at) {
+            match self.process(&parts, &body) {
                 Ok(response) => own = Some(response),
                 Err(refusal) => {
                     failure = Some(match failure {
@@ -86,7 +86,7 @@ impl Service {
     }
 
     /// The API's own answer, or how it refuses the call.
-    fn process(&self, parts: &Parts, body: &[u8], now: Instant) -> Result<Response<Bytes>, Box<Failure>> {
+    fn process(&self, parts: &Parts, body: &[u8]) -> Result<Response<Bytes>, Box<Failure>> {
         let path = parts.uri.path();
         if path == "/public" || path.starts_with("/public/") {
             return Ok(echo(parts, body));
@@ -104,18 +104,16 @@ impl Service {
                 None => Failure::challenge(Challenge::Bearer),
             })
         })?;
-        if let Some(limit) = &mut *lock(&self.limit) {
-            limit
-                .admit(holder, now)
-                .map_err(|wait| Failure::too_many_requests(RetryAfter::Seconds(seconds_rounded_up(wait))))?;
-        }
+        let limit_fields = lock(&self.limits).count(holder, self.script.now())?;
+        let mut answer = echo(parts, body);
         if path == "/redirect"
             && let Some(location) = query(parts, "to")
         {
             let status = query(parts, "status").and_then(|status| status.parse().ok());
-            return Ok(redirect(&location, status));
+            answer = redirect(&location, status);
         }
-        Ok(echo(parts, body))
+        answer.headers_mut().extend(limit_fields);
+        Ok(answer)
     }
 
     fn record(&self, at: Instant, parts: Parts, body_length: usize, status: Option<u16>) {

@@ -23,6 +23,7 @@ usage: gatepass-testkit [OPTION [VALUE]]...
   --client-id ID             the client; `client` unless set
   --client-secret SECRET     its secret; `secret` unless set
   --public-client ID         one more client, without a secret, for programs that people sign in with
+  --limit CALLS/SECONDS      how often each sign-in may call the API, such as 100/1; as often as it likes unless set
   --ask                      whether a page asks before a sign-in is approved; it is approved at once unless set
 
 The first line on stdout says where the servers are, as JSON. Then each line on stdin is a command, and is answered by
@@ -118,6 +119,9 @@ impl Servers {
         server.detect_reuse(options.reuse_detection).ask(options.ask);
         if let Some(id) = &options.public_client {
             server.add_public_client(id);
+        }
+        if let Some((calls, per)) = options.limit {
+            api.limit(calls, per);
         }
         // Only its counters are asked for.
         api.keep_journal(0);
@@ -297,6 +301,7 @@ struct Options {
     client_id: String,
     client_secret: String,
     public_client: Option<String>,
+    limit: Option<(usize, Duration)>,
     ask: bool,
 }
 
@@ -310,6 +315,7 @@ impl Options {
             client_id: "client".to_owned(),
             client_secret: "secret".to_owned(),
             public_client: None,
+            limit: None,
             ask: false,
         };
         let mut arguments = arguments.iter();
@@ -323,6 +329,7 @@ impl Options {
                 "--client-id" => value()?.clone_into(&mut options.client_id),
                 "--client-secret" => value()?.clone_into(&mut options.client_secret),
                 "--public-client" => options.public_client = Some(value()?.to_owned()),
+                "--limit" => options.limit = Some(limit(name, value()?)?),
                 "--ask" => options.ask = true,
                 _ => return Err(format!("`{name}` is no option")),
             }
@@ -334,6 +341,11 @@ impl Options {
 fn seconds(name: &str, value: &str) -> Result<Duration, String> {
     let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     seconds.ok_or_else(|| format!("{name} is `{value}`: write seconds, such as 1 or 0.5"))
+}
+
+fn limit(name: &str, value: &str) -> Result<(usize, Duration), String> {
+    let parts = value.split_once('/').and_then(|(calls, per)| Some((calls.parse().ok()?, seconds(name, per).ok()?)));
+    parts.ok_or_else(|| format!("{name} is `{value}`: write calls and seconds, such as 100/1"))
 }
 
 fn on_or_off(name: &str, value: &str) -> Result<bool, String> {

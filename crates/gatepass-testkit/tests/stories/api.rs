@@ -6,7 +6,7 @@ use http_body_util::Full;
 
 use crate::client::Http;
 
-async fn started() -> (AuthorizationServer, Api, Http, String) {
+pub(crate) async fn started() -> (AuthorizationServer, Api, Http, String) {
     let server = AuthorizationServer::start().await;
     let (api, http) = (Api::start(&server).await, Http::new());
     let token = http.token(&server).await.access_token();
@@ -100,23 +100,6 @@ async fn a_refusal_takes_the_form_it_was_told() {
     }
     api.refuse_with(None);
     assert_eq!(http.get(&api.url("/"), &token).await.unwrap().status, 401);
-}
-
-#[tokio::test]
-async fn the_limit_holds_for_each_sign_in_and_says_when_to_come_back() {
-    let (server, api, http, token) = started().await;
-    api.limit(2, Duration::from_secs(3600));
-    let url = api.url("/");
-    let other = http.refresh(&server, &server.issue_refresh_token()).await.access_token();
-    for _ in 0..2 {
-        assert_eq!(http.get(&url, &token).await.unwrap().status, 200);
-    }
-    let answer = http.get(&url, &token).await.unwrap();
-    assert_eq!(answer.status, 429);
-    assert!((3590..=3600).contains(&answer.header("retry-after").parse::<u32>().unwrap()));
-    assert_eq!(http.get(&url, &other).await.unwrap().status, 200);
-    api.no_limit();
-    assert_eq!(http.get(&url, &token).await.unwrap().status, 200);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod failures;
 mod id_tokens;
 mod jwt;
 mod lifecycle;
+mod limits;
 mod logout_tokens;
 mod other_process;
 mod pushed_requests;

@@ -176,6 +176,16 @@ async fn reuse_may_be_forgiven_or_only_refused() {
 }
 
 #[tokio::test]
+async fn the_api_has_a_limit() {
+    let mut testkit = Testkit::start(&["--limit", "2/3600"]);
+    let token = testkit.refresh(&testkit.says("refresh_token")).await.unwrap().access_token();
+    for status in [200, 200, 429] {
+        assert_eq!(testkit.call(&token).await, status);
+    }
+    assert_eq!(testkit.ok("stats")["api_statuses"], json!({"200": 2, "429": 1}));
+}
+
+#[tokio::test]
 async fn a_public_client_signs_in_on_a_device_and_in_a_browser() {
     let mut testkit = Testkit::start(&["--ask", "--public-client", "app"]);
     assert_eq!(testkit.says("public_client_id"), "app");
@@ -232,6 +242,8 @@ fn bad_options_get_the_usage() {
         (&["--lifetime"], "wants a value"),
         (&["--ask", "--public-client"], "wants a value"),
         (&["--rotation", "maybe"], "write on or off"),
+        (&["--limit", "100"], "write calls and seconds"),
+        (&["--limit", "100/soon"], "write calls and seconds"),
         (&["--speed", "9"], "no option"),
     ] {
         let output = refused(options);

@@ -1,6 +1,8 @@
 //! The examples, run as the programs they are, against servers that they know only by their environment.
 
 use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::PathBuf,
     process::{Command, Output, Stdio},
     time::Duration,
@@ -151,6 +153,58 @@ async fn tonic_client_heals() {
     let (output, stdout, stderr) = run(example("tonic_client")).await;
     assert!(output.status.success() && stdout.contains("Unauthenticated"), "{stdout}{stderr}");
     assert!(stdout.ends_with("the next call: Serving\ntoken requests: 2\n"), "{stdout}");
+}
+
+#[tokio::test]
+async fn metrics_shows_the_status_and_a_page_on_servers_of_its_own_and_on_others() {
+    let (server, api) = servers().await;
+    for own in [true, false] {
+        let mut command = example("metrics");
+        if !own {
+            command.env("OAUTH_ISSUER", server.issuer()).env("API_URL", api.url("/v1/items"));
+        }
+        let (output, stdout, stderr) = run(command).await;
+        assert!(output.status.success() && stderr.is_empty(), "{stdout}{stderr}");
+        assert!(stdout.starts_with("example: fresh, generation "), "{stdout}");
+        for line in [
+            "# HELP gatepass_exchanges_total Exchanges of a cell that ended",
+            "# TYPE gatepass_wait_duration_seconds histogram",
+            "gatepass_rejections_total{cell=\"example\",outcome=\"dropped\"} 1",
+            "gatepass_callers_waiting{cell=\"example\"} 0",
+        ] {
+            assert!(stdout.contains(line), "{line}: {stdout}");
+        }
+    }
+    assert_eq!((server.token_requests(), api.calls()), (2, 2));
+    let mut command = example("metrics");
+    command.args(["--listen", "9464"]);
+    let (output, stdout, stderr) = run(command).await;
+    assert!(!output.status.success() && stdout.is_empty() && stderr.contains("127.0.0.1:9464"), "{stdout}{stderr}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn metrics_serves_the_page_until_it_is_told_to_end() {
+    let (server, api) = servers().await;
+    let mut command = example("metrics");
+    command.env("OAUTH_ISSUER", server.issuer()).env("API_URL", api.url("/")).args(["--listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let stdout = child.stdout.take().unwrap();
+    let (address, page) = tokio::task::spawn_blocking(move || {
+        let mut lines = BufReader::new(stdout).lines().map(Result::unwrap);
+        let address =
+            lines.find_map(|line| Some(line.strip_prefix("http://")?.strip_suffix("/metrics")?.to_owned())).unwrap();
+        let mut connection = TcpStream::connect(&address).unwrap();
+        write!(connection, "GET /metrics HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
+        let mut page = String::new();
+        connection.read_to_string(&mut page).unwrap();
+        (address, page)
+    })
+    .await
+    .unwrap();
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("gatepass_exchanges_total{"), "{address}: {page}");
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    assert!(tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap().success());
 }
 
 /// The example `worker`, for a moment, against these two.

@@ -78,8 +78,8 @@ impl BearerMiddleware {
             && is_same_origin(response.url(), origin)
         {
             // The second refusal is handed back, and costs nothing more (A4).
-            if refused.token_is_bad() && !replayed && cell.reject(&token) {
-                tracing::debug!(generation = token.generation(), "the token was refused and dropped");
+            if refused.token_is_bad() && !replayed {
+                cell.reject(&token);
             }
             response.extensions_mut().insert(refused);
         }

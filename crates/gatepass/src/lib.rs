@@ -48,6 +48,7 @@
 //! | tell errors apart | [`error`] |
 //! | read `WWW-Authenticate`, `Retry-After` or `RateLimit` yourself | [`challenge`], [`retry_after`], [`rate_limit`] |
 //! | test time | [`clock`] |
+//! | watch it: status, spans, metrics (feature `metrics`) | [`cell::Status`], `docs/observability.md` in the repository |
 //!
 //! Letters and numbers like C2 or X1 in these pages name the rules of `docs/behaviour.md` in the repository.
 
@@ -63,6 +64,7 @@ pub mod grant;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 pub mod map;
+mod meter;
 pub mod origins;
 pub mod provider;
 pub mod rate_limit;

@@ -73,8 +73,8 @@ impl Refused {
 
     #[cold]
     fn mark(self, extensions: &mut Extensions, replayed: bool) {
-        if self.token_is_bad && !replayed && self.token.reject() {
-            tracing::debug!(generation = self.token.generation(), "the token was refused and dropped");
+        if self.token_is_bad && !replayed {
+            self.token.reject();
         }
         extensions.insert(self);
     }

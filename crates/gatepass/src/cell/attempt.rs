@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::Inner;
-use crate::{error::Error, store::Intent, token::TokenSet};
+use crate::{error::Error, meter::AtRisk, store::Intent, token::TokenSet};
 
 /// What fails faster than that is tried again at once: a connection that was cut, not a server that hangs.
 const FAST: Duration = Duration::from_secs(2);
@@ -22,7 +22,7 @@ pub(super) struct Got {
     pub(super) known: u64,
     pub(super) rotates: bool,
     /// Why it could not be stored, though it has to be, and the generation in the store it was issued upon.
-    pub(super) at_risk: Option<(u64, Error)>,
+    pub(super) at_risk: Option<(u64, Error, AtRisk)>,
 }
 
 /// Why it brought nothing.
@@ -90,12 +90,8 @@ pub(super) async fn without_store(inner: &Arc<Inner>, current: Option<Arc<TokenS
             inner.lock().trouble_mut().intent = earlier.filter(|_| !error.is_reauth_required());
             return Err(error.into());
         }
-        let intent = {
-            let mut ledger = inner.lock();
-            let trouble = ledger.trouble_mut();
-            trouble.in_doubt += 1;
-            trouble.intent
-        };
+        inner.lost_answer();
+        let intent = inner.lock().trouble().intent;
         if !again_at_once(intent.map_or(0, |intent| intent.attempts), began.elapsed()).await {
             return Err(held(inner, intent, error).into());
         }

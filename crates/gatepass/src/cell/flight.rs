@@ -2,9 +2,10 @@
 
 use std::{
     future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
     sync::{Arc, MutexGuard, OnceLock},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{runtime::Handle, sync::watch};
@@ -14,12 +15,13 @@ use super::{
     Inner,
     attempt::{self, Got, Lost},
     ledger::{Ledger, Reason},
-    saving,
+    report, saving,
     visit::Visit,
 };
 use crate::{
-    clock::Tick,
+    clock::{self, Tick},
     error::Error,
+    meter::Outcome,
     store::ErasedStore,
     token::{Token, TokenSet},
 };
@@ -146,39 +148,42 @@ pub(super) fn launch(
         overtaken.overtake();
     }
     // Made here, so that a runtime that never polls the task drops it too, and the slot is cleared all the same.
-    let landing = Landing { inner: inner.clone(), number, generation, state, landed: false };
-    let span = tracing::info_span!(
-        "token_exchange",
-        cell = inner.settings.name.as_deref(),
-        reason = reason.as_str(),
-        generation
-    );
+    let landing = Landing {
+        inner: inner.clone(),
+        number,
+        generation,
+        reason,
+        began: clock::instant(),
+        span: flight.span.clone(),
+        state,
+        landed: false,
+    };
+    let span = report::span(inner, reason, generation);
     let span = flight.span.get_or_init(|| span).clone();
     match inner.settings.store.clone() {
         None => {
-            let exchange = exchange(landing, current, reason, patience);
+            let exchange = exchange(landing, current, patience);
             runtime.spawn(exchange.instrument(span).with_current_subscriber());
         }
         Some(store) => {
-            let exchange = exchange_stored(store, landing, current, reason, patience);
+            let exchange = exchange_stored(store, landing, current, patience);
             runtime.spawn(exchange.instrument(span).with_current_subscriber());
         }
     }
     Ok(flight)
 }
 
-async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, reason: Reason, patience: Duration) {
+async fn exchange(landing: Landing, current: Option<Arc<TokenSet>>, patience: Duration) {
     let inner = landing.inner.clone();
     let mut work = pin!(attempt::without_store(&inner, current));
     let result = landing.watch(&mut work, patience).await;
-    landing.land(result, reason);
+    landing.land(result);
 }
 
 async fn exchange_stored(
     store: Arc<dyn ErasedStore>,
     landing: Landing,
     current: Option<Arc<TokenSet>>,
-    reason: Reason,
     patience: Duration,
 ) {
     let inner = landing.inner.clone();
@@ -189,7 +194,7 @@ async fn exchange_stored(
     };
     // Who waits until the cell has settled waits until this is dropped.
     let saving = landing.saves();
-    landing.land(result, reason);
+    landing.land(result);
     saving::finish(visit).await;
     drop(saving);
     let mut ledger = inner.lock();
@@ -203,6 +208,9 @@ struct Landing {
     number: u64,
     /// The generation that was current when it started.
     generation: u64,
+    reason: Reason,
+    began: Instant,
+    span: Arc<OnceLock<tracing::Span>>,
     state: Arc<watch::Sender<State>>,
     landed: bool,
 }
@@ -230,15 +238,26 @@ impl Landing {
         saving
     }
 
-    fn land(mut self, result: Result<Got, Lost>, reason: Reason) {
-        let outcome = self.inner.settle(self.number, self.generation, result, reason);
+    fn land(mut self, result: Result<Got, Lost>) {
+        let (outcome, result) = self.inner.settle(self.number, self.generation, result, self.reason);
         self.landed = true;
+        self.conclude(outcome, &result);
+    }
+
+    fn conclude(&self, outcome: Outcome, result: &Result<Token, Error>) {
         self.inner.clear_slot(self.number);
-        self.state.send_replace(State::Done(outcome.clone()));
+        self.state.send_replace(State::Done(result.clone()));
         // Last: a subscriber is code of others, and may panic.
-        match &outcome {
-            Ok(token) => tracing::debug!(generation = token.generation(), "token issued"),
-            Err(error) => tracing::warn!(%error, code = error.code(), "no token"),
+        let report = || {
+            let none = tracing::Span::none();
+            let span = self.span.get().unwrap_or(&none);
+            let took = clock::instant().saturating_duration_since(self.began);
+            report::exchanged(&self.inner, span, self.reason, took, (outcome, result));
+        };
+        match std::thread::panicking() {
+            // It may be what panicked, and a second time would end the process.
+            true => drop(catch_unwind(AssertUnwindSafe(report))),
+            false => report(),
         }
     }
 }
@@ -248,16 +267,16 @@ impl Drop for Landing {
         if self.landed {
             return;
         }
-        let error = if std::thread::panicking() {
-            self.inner.crash(self.number, Error::transient(
+        let (outcome, error) = if std::thread::panicking() {
+            let error = Error::transient(
                 "the exchange panicked, in the token source or for want of the runtime's timers; its message is in the log",
-            ))
+            );
+            (Outcome::Panicked, self.inner.crash(self.number, error))
         } else {
             // It says nothing about the server: the next may start at once.
-            abandoned()
+            (Outcome::Abandoned, abandoned())
         };
-        self.inner.clear_slot(self.number);
-        self.state.send_replace(State::Done(Err(error)));
+        self.conclude(outcome, &Err(error));
     }
 }
 

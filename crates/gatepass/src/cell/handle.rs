@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::{COARSE, Tick},
     error::Error,
+    meter::{self, Waiting},
     source::TokenSource,
     store::ErasedStore,
     token::{Owner, Token, TokenSet},
@@ -127,7 +128,7 @@ impl TokenCell {
         match visit::put(&self.0, store, &set).await {
             Ok(known) => self.0.put(set, Ok(known)),
             Err(error) => {
-                tracing::warn!(%error, "the token set that was put is in use, but could not be stored");
+                tracing::warn!(cell = self.name(), %error, "the token set that was put is in use, but could not be stored");
                 self.0.put(set, Err(error.clone()))?;
                 Err(error)
             }
@@ -187,7 +188,7 @@ impl TokenCell {
     /// # Cancel safety
     /// As for [`get`](Self::get).
     pub async fn refresh(&self) -> Result<Token, Error> {
-        let flight = self.force()?;
+        let flight = self.force().inspect_err(|error| meter::turned_away(self.name(), error))?;
         match self.outcome_of(flight).await {
             Some(outcome) => outcome,
             // A set was put meanwhile.
@@ -351,14 +352,18 @@ impl TokenCell {
         let remaining = reading.and_then(|reading| reading.remaining);
         let step = ledger.step(reading, now.tick);
         match (step, current) {
-            (Step::Use { quiet }, Some(current)) => {
+            (Step::Use { quiet, stale }, Some(current)) => {
+                drop(ledger);
                 current.keep_quiet(tick, quiet);
+                if stale {
+                    meter::stale_served(self.name());
+                }
                 Claim::Token(current.token().clone())
             }
             (Step::StartAndUse { quiet }, Some(current)) => {
                 current.keep_quiet(tick, quiet);
                 if let Err(error) = flight::launch(&self.0, ledger, Reason::Advisory, remaining) {
-                    tracing::warn!(%error, "the token is due, and could not be renewed in the background");
+                    tracing::warn!(cell = self.name(), %error, "the token is due, and could not be renewed in the background");
                 }
                 Claim::Token(current.token().clone())
             }
@@ -367,7 +372,11 @@ impl TokenCell {
                 flight.link();
                 Claim::Wait(Waiter { cell: self.clone(), flight })
             }
-            (Step::Refuse(error), _) => Claim::Refused(error),
+            (Step::Refuse(error), _) => {
+                drop(ledger);
+                meter::turned_away(self.name(), &error);
+                Claim::Refused(error)
+            }
             (Step::Start(reason), _) => match flight::launch(&self.0, ledger, reason, remaining) {
                 Ok(flight) => Claim::Wait(Waiter { cell: self.clone(), flight }),
                 Err(error) => self.0.living().map_or(Claim::Refused(error), Claim::Token),
@@ -408,33 +417,43 @@ impl Waiter {
 
     /// What the exchange brought. If it failed or takes long, the token there is, while it lives (C7).
     pub(crate) async fn wait(self) -> Result<Token, Error> {
-        let Self { cell, mut flight } = self;
-        // A second and a third time only when the token ended while this task was not running, a set was put
-        // meanwhile, or another exchange took the place of one whose runtime stopped running it.
-        for _ in 0..3 {
-            let started_at = flight.generation();
-            let (late, _) = flight.limits(cell.0.settings.clock.tick());
-            if cell.within(late, flight.late()).await.unwrap_or(true)
-                && let Some(living) = cell.peek()
-            {
+        let Self { cell, flight } = self;
+        let waiting = Waiting::begin(cell.name());
+        let result = outcome_for_a_waiter(&cell, flight).await;
+        waiting.end(result.is_ok());
+        result
+    }
+}
+
+async fn outcome_for_a_waiter(cell: &TokenCell, mut flight: Flight) -> Result<Token, Error> {
+    // A second and a third time only when the token ended while this task was not running, a set was put
+    // meanwhile, or another exchange took the place of one whose runtime stopped running it.
+    for _ in 0..3 {
+        let started_at = flight.generation();
+        let (late, _) = flight.limits(cell.0.settings.clock.tick());
+        if cell.within(late, flight.late()).await.unwrap_or(true)
+            && let Some(living) = cell.peek()
+        {
+            meter::stale_served(cell.name());
+            return Ok(living);
+        }
+        match cell.outcome_of(flight).await {
+            Some(Err(error)) if cell.generation() == started_at => {
+                let living = cell.peek().ok_or(error)?;
+                meter::stale_served(cell.name());
                 return Ok(living);
             }
-            match cell.outcome_of(flight).await {
-                Some(Err(error)) if cell.generation() == started_at => {
-                    return cell.peek().ok_or(error);
-                }
-                Some(Ok(token)) if cell.peek().is_some_and(|living| living.generation() == token.generation()) => {
-                    return Ok(token);
-                }
-                _ => match cell.claim() {
-                    Claim::Token(token) => return Ok(token),
-                    Claim::Refused(error) => return Err(error),
-                    Claim::Wait(next) => flight = next.flight,
-                },
+            Some(Ok(token)) if cell.peek().is_some_and(|living| living.generation() == token.generation()) => {
+                return Ok(token);
             }
+            _ => match cell.claim() {
+                Claim::Token(token) => return Ok(token),
+                Claim::Refused(error) => return Err(error),
+                Claim::Wait(next) => flight = next.flight,
+            },
         }
-        Err(Error::transient("no token: each that came had ended or was replaced before it could be used; ask again"))
     }
+    Err(Error::transient("no token: each that came had ended or was replaced before it could be used; ask again"))
 }
 
 impl fmt::Debug for TokenCell {

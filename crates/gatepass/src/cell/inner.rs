@@ -22,6 +22,7 @@ use super::{
 use crate::{
     clock,
     error::Error,
+    meter::{self, AtRisk, Outcome, Rejection},
     token::{Expiry, Owner, Token, TokenSet},
 };
 
@@ -127,7 +128,7 @@ impl Inner {
         started_at: u64,
         result: Result<Got, Lost>,
         reason: Reason,
-    ) -> Result<Token, Error> {
+    ) -> (Outcome, Result<Token, Error>) {
         let now = self.now();
         let (mut known, mut rotates, mut adopted) = (0, true, false);
         let mut at_risk = None;
@@ -146,9 +147,9 @@ impl Inner {
         if ledger.generation != started_at {
             // A set was put meanwhile, by somebody who knew better.
             drop(ledger);
-            return self
-                .living()
-                .ok_or_else(|| Error::transient("the token set was replaced while this exchange ran; ask again"));
+            let living = self.living();
+            let error = || Error::transient("the token set was replaced while this exchange ran; ask again");
+            return (Outcome::Replaced, living.ok_or_else(error));
         }
         if lost.is_none() {
             // There was an answer.
@@ -182,7 +183,7 @@ impl Inner {
                         set,
                     });
                 }
-                return Err(error);
+                return (Outcome::of(&error), Err(error));
             }
         };
         let token = current.token().clone();
@@ -198,7 +199,12 @@ impl Inner {
             adopted,
             set,
         });
-        Ok(token)
+        let outcome = match adopted {
+            true => Outcome::Adopted,
+            false if token.generation() == started_at => Outcome::Unchanged,
+            false => Outcome::Issued,
+        };
+        (outcome, Ok(token))
     }
 
     /// What was at risk is stored, or need not be any more.
@@ -217,6 +223,8 @@ impl Inner {
         if ledger.trouble().unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved)) {
             ledger.forget();
             self.publish(None);
+            drop(ledger);
+            meter::token_removed(self.name());
         }
     }
 
@@ -285,6 +293,7 @@ impl Inner {
     pub(super) fn put(self: &Arc<Self>, mut set: TokenSet, known: Result<u64, Error>) -> Result<(), Error> {
         let now = self.now();
         let renewable = self.settings.source.can_renew(&set);
+        let known = known.map_err(|error| (error, AtRisk::begin(self.name())));
         let mut ledger = self.lock();
         let previous = ledger.generation;
         let current = match set.access_token {
@@ -295,12 +304,14 @@ impl Inner {
         let generation = ledger.replace(set.clone(), renewable, now.tick);
         match known {
             Ok(known) => ledger.known = known,
-            Err(error) => {
+            Err((error, gauge)) => {
                 let trouble = ledger.trouble_mut();
                 trouble.at_risk += 1;
-                trouble.unsaved = Some(Arc::new(Unsaved { set: set.clone(), base: None, since: now.wall, error }));
+                trouble.unsaved =
+                    Some(Arc::new(Unsaved { set: set.clone(), base: None, since: now.wall, error, _gauge: gauge }));
             }
         }
+        let expires_at = current.as_ref().map(|current| current.token().expires_at());
         self.publish(current);
         let overtaken = ledger.flight.take();
         drop(ledger);
@@ -308,6 +319,9 @@ impl Inner {
             overtaken.overtake();
         }
         self.issued.announce(Issued { previous, generation, reason: None, adopted: false, set });
+        if let Some(expires_at) = expires_at {
+            meter::token_ends(self.name(), expires_at);
+        }
         Ok(())
     }
 
@@ -322,6 +336,7 @@ impl Inner {
         if let Some(overtaken) = overtaken {
             overtaken.overtake();
         }
+        meter::token_removed(self.name());
     }
 
     /// Forgets what was put while this waited.
@@ -416,9 +431,16 @@ impl Owner for Inner {
         }
         let warns = is_current && !dropped && ledger.warns(now);
         drop(ledger);
+        let rejection = match (is_current, dropped) {
+            (_, true) => Rejection::Dropped,
+            (true, false) => Rejection::Kept,
+            (false, false) => Rejection::Outdated,
+        };
+        meter::rejected(self.name(), rejection);
+        tracing::debug!(cell = self.name(), generation, outcome = rejection.as_str(), "a server refused the token");
         if warns {
             tracing::warn!(
-                cell = self.settings.name.as_deref(),
+                cell = self.name(),
                 "refused tokens follow each other too fast: the one that was refused stays for now. \
                  Does a part of the API answer 401 to good tokens?"
             );

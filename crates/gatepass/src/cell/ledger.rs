@@ -14,6 +14,7 @@ use super::{
 use crate::{
     clock::{COARSE, Tick},
     error::Error,
+    meter::AtRisk,
     token::TokenSet,
 };
 
@@ -95,8 +96,8 @@ impl Reason {
 
 /// What a caller has to do.
 pub(super) enum Step {
-    /// Send the token. `quiet`: how long this needs no second thought.
-    Use { quiet: Duration },
+    /// Send the token. `quiet`: how long this needs no second thought; `stale`: whether its renewal failed or is late.
+    Use { quiet: Duration, stale: bool },
     /// Start an exchange and send the token there is.
     StartAndUse { quiet: Duration },
     /// Wait for the exchange that runs.
@@ -165,12 +166,15 @@ impl Ledger {
         let quiet = reading.lasts;
         let held_off = self.failure.as_ref().and_then(|failure| failure.remaining(now, true));
         match (reading.phase, self.to_join(now), held_off) {
-            _ if !self.renewable => Step::Use { quiet },
+            _ if !self.renewable => Step::Use { quiet, stale: false },
             (Phase::Mandatory, Some(flight), _) if !flight.is_late(now) => Step::Join(flight.clone()),
-            (Phase::Mandatory | Phase::Advisory, None, Some(wait)) => Step::Use { quiet: quiet.min(wait) },
+            (Phase::Mandatory | Phase::Advisory, None, Some(wait)) => Step::Use { quiet: quiet.min(wait), stale: true },
             (Phase::Mandatory, None, None) => Step::Start(Reason::Mandatory),
             (Phase::Advisory, None, None) => Step::StartAndUse { quiet },
-            _ => Step::Use { quiet },
+            (phase, flight, _) => {
+                let stale = phase != Phase::Fresh && flight.is_some_and(|flight| flight.is_late(now));
+                Step::Use { quiet, stale }
+            }
         }
     }
 
@@ -359,11 +363,12 @@ impl Ledger {
     }
 
     /// Remembers that a set could not be stored (C5), or that there is no such set any more.
-    pub(super) fn risk(&mut self, set: &Arc<TokenSet>, at_risk: Option<(u64, Error)>, since: SystemTime) {
+    pub(super) fn risk(&mut self, set: &Arc<TokenSet>, at_risk: Option<(u64, Error, AtRisk)>, since: SystemTime) {
         let trouble = self.trouble_mut();
         trouble.at_risk += u32::from(at_risk.is_some());
-        trouble.unsaved =
-            at_risk.map(|(base, error)| Arc::new(Unsaved { set: set.clone(), base: Some(base), since, error }));
+        trouble.unsaved = at_risk.map(|(base, error, gauge)| {
+            Arc::new(Unsaved { set: set.clone(), base: Some(base), since, error, _gauge: gauge })
+        });
         self.tidy();
     }
 

@@ -45,6 +45,7 @@ mod flight;
 mod handle;
 mod inner;
 mod ledger;
+mod report;
 mod saving;
 mod schedule;
 mod status;

@@ -26,14 +26,16 @@ pub(super) async fn finish(mut visit: Visit<'_>) {
     // What was put meanwhile is not this one's to store, nor is it stored when this one is.
     let unsaved = visit.inner.lock().trouble().unsaved.clone().filter(|unsaved| visit.is_own(unsaved));
     if let (Some(pending), Some(unsaved)) = (visit.pending.take(), unsaved) {
+        let cell = visit.inner.name();
         tracing::error!(
+            cell,
             key = %visit.key,
             error = %unsaved.error,
             "a rotated refresh token could not be stored: it is in this process only until it is"
         );
         match tokio::time::timeout(PATIENCE, save(&mut visit, pending, &unsaved)).await {
-            Ok(()) => tracing::info!(key = %visit.key, "the token set is not at risk any more"),
-            Err(_) => tracing::error!(key = %visit.key, "the token set is still not stored"),
+            Ok(()) => tracing::info!(cell, key = %visit.key, "the token set is not at risk any more"),
+            Err(_) => tracing::error!(cell, key = %visit.key, "the token set is still not stored"),
         }
     }
     if let Some(lease) = visit.lease.take() {
@@ -55,9 +57,9 @@ async fn save(visit: &mut Visit<'_>, mut pending: Pending, unsaved: &Arc<Unsaved
         let swap = visit.store.compare_and_swap(&visit.key, pending.expected, &text);
         match bounded(visit.inner, swap).await {
             Ok(Some(_)) => return visit.inner.saved(unsaved, Some(pending.record.generation)),
-            Ok(None) => visit.inner.lock().trouble_mut().conflicts += 1,
+            Ok(None) => visit.inner.conflicted(),
             Err(error) => {
-                tracing::warn!(key = %visit.key, %error, "the token set could not be stored; trying again");
+                tracing::warn!(cell = visit.inner.name(), key = %visit.key, %error, "the token set could not be stored; trying again");
                 continue;
             }
         }

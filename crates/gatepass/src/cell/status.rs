@@ -1,11 +1,20 @@
 //! What a health page can show of a cell. No secret is in it.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use super::Counts;
-use crate::error::Error;
+use crate::error::{Error, printable};
+
+/// So much of an error is displayed.
+const LONGEST_ERROR: usize = 300;
 
 /// A snapshot of a cell. From [`TokenCell::status`](super::TokenCell::status).
+///
+/// Displayed, it is one line, for people: `billing: due, generation 3, ends in 41 s, next attempt in 1.4 s; the last
+/// exchange failed: ...`. Neither that nor `Debug` has a secret in it (X5).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
@@ -46,4 +55,43 @@ pub enum State {
     Due,
     /// There is none, and none will be had until somebody signs in again.
     ReauthRequired,
+}
+
+impl State {
+    /// The word that is displayed.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Fresh => "fresh",
+            Self::Due => "due",
+            Self::ReauthRequired => "reauth_required",
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}: ")?;
+        }
+        write!(f, "{}, generation {}", self.state.as_str(), self.generation)?;
+        if let Some(remaining) = self.remaining {
+            write!(f, ", ends in {} s", remaining.as_secs())?;
+        }
+        if self.exchanging {
+            f.write_str(", an exchange is under way")?;
+        }
+        if let Some(wait) = self.next_attempt_in {
+            write!(f, ", next attempt in {:.1} s", wait.as_secs_f64())?;
+        }
+        if let Some(wait) = self.refusals_ignored_for {
+            write!(f, ", refused tokens stay for {:.1} s", wait.as_secs_f64())?;
+        }
+        for (what, error) in [("the last exchange failed", &self.last_error), ("not stored", &self.unsaved)] {
+            if let Some(error) = error {
+                write!(f, "; {what}: {}", printable(&error.to_string(), LONGEST_ERROR))?;
+            }
+        }
+        Ok(())
+    }
 }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     clock,
     error::Error,
+    meter::AtRisk,
     store::{Intent, Record, Version},
     token::{Expiry, TokenSet},
 };
@@ -39,7 +40,8 @@ impl Visit<'_> {
         match self.exchange().await {
             // Whoever has nothing to lose goes on without.
             Err(lost) if lost.store_away && !self.may_spend() && self.can_renew() => {
-                tracing::warn!(key = %self.key, error = %lost.error, "the token store is left out of this exchange");
+                let cell = self.inner.name();
+                tracing::warn!(cell, key = %self.key, error = %lost.error, "the token store is left out of this exchange");
                 let current = self.current.clone();
                 attempt::without_store(self.inner, current).await
             }
@@ -174,7 +176,7 @@ impl Visit<'_> {
         match attempt::call(self.inner, spent.as_deref()).await {
             Ok(set) => self.keep(record, version, spent, set).await,
             Err(error) if present && error.is_in_doubt() => {
-                self.inner.lock().trouble_mut().in_doubt += 1;
+                self.inner.lost_answer();
                 let attempts = record.intent.map_or(0, |intent| intent.attempts);
                 if attempt::again_at_once(attempts, began.elapsed()).await {
                     return Ok(Round::Again(Found { version, record: Some(record), removed: false }));
@@ -238,12 +240,14 @@ impl Visit<'_> {
             break;
         }
         if set.refresh_token == before && !has_intent {
-            tracing::warn!(key = %self.key, %error, "the token could not be stored: other instances get their own");
+            let cell = self.inner.name();
+            tracing::warn!(cell, key = %self.key, %error, "the token could not be stored: other instances get their own");
             // It never was there, so whatever else is stands for what is newer.
             return got(set, base, None);
         }
         self.pending = Some(Pending { record, expected: version, base });
-        got(set, known, Some((base, error)))
+        let at_risk = AtRisk::begin(self.inner.name());
+        got(set, known, Some((base, error, at_risk)))
     }
 
     /// The server answered, and brought nothing: what was in doubt before is as it was.

@@ -1,6 +1,8 @@
 //! Stories about one cell, in paused time, over a source that does what it is told.
 
 mod failures;
+#[cfg(feature = "metrics")]
+mod figures;
 mod owners;
 mod renewal;
 mod sharing;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use tokio::sync::watch;
 
-use crate::{error::Error, store::Intent, token::TokenSet};
+use crate::{error::Error, meter::AtRisk, store::Intent, token::TokenSet};
 
 /// What is in doubt, at risk or dead.
 #[derive(Default)]
@@ -65,6 +65,7 @@ pub(super) struct Unsaved {
     /// When it came.
     pub(super) since: SystemTime,
     pub(super) error: Error,
+    pub(super) _gauge: AtRisk,
 }
 
 /// How often what happened, since the cell was made.

@@ -89,7 +89,7 @@ impl<'a> Visit<'a> {
     }
 
     pub(super) async fn conflict(&self) -> Result<Found, Lost> {
-        self.inner.lock().trouble_mut().conflicts += 1;
+        self.inner.conflicted();
         self.load().await
     }
 
@@ -258,7 +258,7 @@ pub(super) async fn put(inner: &Arc<Inner>, store: &dyn ErasedStore, set: &Token
         if visit.swap(found.version, &record).await.map_err(|lost| lost.error)?.is_some() {
             return Ok(record.generation);
         }
-        inner.lock().trouble_mut().conflicts += 1;
+        inner.conflicted();
     }
     Err(Error::transient(format!("`{}` is changed all the time in the token store; put it again", visit.key)))
 }

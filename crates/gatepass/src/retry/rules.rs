@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, Method, StatusCode};
 use tower::retry::budget::{Budget, TpsBudget};
 
-use crate::{bearer::Refused, clock, retry_after::RetryAfter};
+use crate::{bearer::Refused, clock, meter, retry_after::RetryAfter};
 
 /// The first wait where the server names none; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -222,13 +222,17 @@ impl Attempts {
         let now = Moment { instant: clock::instant(), wall: clock::wall(), jitter: fastrand::f64() };
         let decision = rules.decide(self, request, outcome, now);
         match decision {
-            Decision::Replay => self.replayed = true,
-            Decision::Retry { costs, .. } => {
+            Decision::Replay => {
+                self.replayed = true;
+                meter::replayed();
+            }
+            Decision::Retry { wait, costs } => {
                 if costs && !rules.budget.withdraw() {
                     tracing::debug!("not sent again: the retry budget is used up");
                     return Decision::Return(outcome.asked(now.wall));
                 }
                 self.retries += 1;
+                meter::retried(outcome.status(), wait);
             }
             Decision::Return(_) => {}
         }
@@ -252,6 +256,13 @@ impl<'a> Outcome<'a> {
         match refused {
             Some(refused) if refused.token_is_bad() => Self::TokenRefused { can_replay: refused.can_replay() },
             _ => Self::Response(status, headers),
+        }
+    }
+
+    fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Response(status, _) => Some(*status),
+            Self::TokenRefused { .. } | Self::TransportError => None,
         }
     }
 

@@ -242,6 +242,30 @@ async fn c3_a_subscriber_may_ask_the_cell_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn c3_a_subscriber_that_panics_fails_the_exchange_and_nothing_more() {
+    struct Panics;
+    impl<S: tracing::Subscriber> Layer<S> for Panics {
+        fn on_event(&self, _: &tracing::Event<'_>, _: layer::Context<'_, S>) {
+            panic!("the subscriber was told to");
+        }
+    }
+    let cell = TokenCell::builder(|_| async {
+        tracing::info!("exchanging");
+        Ok(TokenSet::new("token"))
+    })
+    .clock(TestClock::new().clock())
+    .build();
+    let waiting = tracing::subscriber::with_default(tracing_subscriber::registry().with(Panics), || {
+        let mut waiting = Box::pin(cell.get());
+        assert!(at_once(waiting.as_mut()).is_none());
+        waiting
+    });
+    assert!(error(waiting.await).to_string().contains("panicked"));
+    pass(secs(2)).await;
+    assert!(cell.get().await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn c12_no_task_runs_for_an_idle_cell() {
     let (cell, _) = cell(&Source::new());
     assert!(at_once(cell.get()).is_none());

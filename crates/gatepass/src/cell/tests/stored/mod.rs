@@ -4,11 +4,15 @@
 mod adopting;
 mod doubt;
 mod failing;
+#[cfg(feature = "metrics")]
+mod figures;
 mod newest;
 mod refused;
 mod removing;
 mod runtimes;
 mod schedules;
+#[cfg(feature = "metrics")]
+mod secrets;
 mod server;
 mod several;
 mod store;

@@ -38,6 +38,7 @@ struct Inner {
     doubts_grant: bool,
     in_doubt: bool,
     denied: bool,
+    rate_limited: bool,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -61,6 +62,12 @@ impl Error {
     /// Something passed by (F3): network, time-out, 429, 5xx. It recovers by itself.
     pub fn transient(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Transient, message)
+    }
+
+    /// The server asked to be left alone for longer than the caller wants to wait (R2, R5): nothing was sent. It passes by,
+    /// so it counts as transient, too.
+    pub fn rate_limited(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Transient, message).change(|inner| inner.rate_limited = true)
     }
 
     /// The same error with what caused it.
@@ -124,6 +131,12 @@ impl Error {
         self.0.kind == Kind::Transient
     }
 
+    /// Whether a request was held back because the server had turned others away, and would have had to wait too long.
+    /// It was not sent; [`retry_after`](Self::retry_after) says when it might be.
+    pub fn is_rate_limited(&self) -> bool {
+        self.0.rate_limited
+    }
+
     /// How long to wait before the next try, where that is known.
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
@@ -143,6 +156,7 @@ impl Error {
             doubts_grant: false,
             in_doubt: false,
             denied: false,
+            rate_limited: false,
             source: None,
         }))
     }

@@ -45,6 +45,7 @@
 //! | keep the token set for a restart, other processes and other instances | [`store`] |
 //! | write a source, build token sets | [`source`], [`token`] |
 //! | say where tokens may go | [`origins`] |
+//! | hold requests back while a server that turned one away wants to be left alone | [`gate`] |
 //! | tell errors apart | [`error`] |
 //! | read `WWW-Authenticate`, `Retry-After` or `RateLimit` yourself | [`challenge`], [`retry_after`], [`rate_limit`] |
 //! | test time | [`clock`] |
@@ -60,6 +61,7 @@ pub mod clock;
 pub mod discovery;
 pub mod endpoint;
 pub mod error;
+pub mod gate;
 pub mod grant;
 #[cfg(feature = "jwt")]
 pub mod jwt;
@@ -82,6 +84,7 @@ pub use self::{
     discovery::AuthorizationServer,
     endpoint::TokenEndpoint,
     error::{BoxError, Error},
+    gate::Gate,
     map::TokenMap,
     origins::Origins,
     retry::RetryPolicy,

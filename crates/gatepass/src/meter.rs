@@ -114,13 +114,16 @@ pub(crate) fn retried(status: Option<StatusCode>, wait: Duration) {
 }
 
 /// A request was held back because a sibling was told to wait (R5).
-#[allow(dead_code, reason = "for the gate")]
 pub(crate) fn gated(cell: Option<&str>, wait: Duration) {
     sink::observe(&of::GATE_WAIT, &[name(cell)], wait);
 }
 
+/// A server turned a request away, and its siblings wait (R5).
+pub(crate) fn gate_closed(cell: Option<&str>) {
+    sink::count(&of::GATE_CLOSED, &[name(cell)]);
+}
+
 /// A request was refused because it would have been held back for too long (R5).
-#[allow(dead_code, reason = "for the gate")]
 pub(crate) fn refused_at_the_gate(cell: Option<&str>) {
     sink::count(&of::GATE_REFUSED, &[name(cell)]);
 }

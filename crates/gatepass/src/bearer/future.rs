@@ -6,16 +6,12 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, header};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::refused::Carried;
-use crate::{
-    cell::{Claim, TokenCell, Waiter},
-    error::{BoxError, Error},
-    token::Token,
-};
+use super::{carried::Carried, waiting::Waiting};
+use crate::error::{BoxError, Error};
 
 pin_project! {
     /// The response to come. From [`Bearer`](super::Bearer).
@@ -43,15 +39,6 @@ enum State<S, B> {
     Done,
 }
 
-type TokenToCome = Pin<Box<dyn Future<Output = Result<Token, Error>> + Send>>;
-
-struct Waiting<S, B> {
-    cell: TokenCell,
-    token: Option<TokenToCome>,
-    service: S,
-    request: Option<Request<B>>,
-}
-
 impl<S, B> ResponseFuture<S, B>
 where
     S: Service<Request<B>>,
@@ -61,13 +48,7 @@ where
         Self { response: Some(response), state: State::Sent(carried) }
     }
 
-    pub(super) fn waiting(waiter: Waiter, service: S, request: Request<B>) -> Self {
-        let waiting = Waiting {
-            cell: waiter.cell().clone(),
-            token: Some(Box::pin(waiter.wait())),
-            service,
-            request: Some(request),
-        };
+    pub(super) fn waiting(waiting: Waiting<S, B>) -> Self {
         Self { response: None, state: State::Waiting(Box::new(waiting)) }
     }
 
@@ -97,7 +78,7 @@ where
         // Looked at where it is: to take it out and put it back costs more than to look.
         let mut polled = response.poll(cx);
         if let (Poll::Ready(Ok(response)), State::Sent(Some(carried))) = (&mut polled, this.state) {
-            carried.heal(response);
+            carried.settle(response);
         }
         match polled {
             Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
@@ -107,9 +88,6 @@ where
     }
 }
 
-/// What is on its way, and with what.
-type Sent<F> = (F, Carried);
-
 impl<S, B> State<S, B>
 where
     S: Service<Request<B>> + Clone,
@@ -117,7 +95,7 @@ where
 {
     /// Sends what was not sent yet.
     #[cold]
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent<S::Future>, BoxError>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S::Future, Carried), BoxError>> {
         let sent = match self {
             Self::Waiting(waiting) => ready!(waiting.poll_send(cx)),
             _ => match mem::replace(self, Self::Done) {
@@ -129,42 +107,7 @@ where
     }
 }
 
-impl<S, B> Waiting<S, B>
-where
-    S: Service<Request<B>> + Clone,
-    S::Error: Into<BoxError>,
-{
-    /// Waits for the token, then for the service, then sends.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent<S::Future>, BoxError>> {
-        let token = loop {
-            if let Some(token) = &mut self.token {
-                ready!(token.as_mut().poll(cx))?;
-                self.token = None;
-            }
-            ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
-            // Asked again: the token that came may have ended while the service got ready. If one lives, it does.
-            if let Some(living) = self.cell.peek() {
-                break living;
-            }
-            match self.cell.claim() {
-                Claim::Token(token) => break token,
-                Claim::Refused(error) => return Poll::Ready(Err(error.into())),
-                Claim::Wait(waiter) => {
-                    self.token = Some(Box::pin(waiter.wait()));
-                    self.service = self.service.clone();
-                }
-            }
-        };
-        let Some(mut request) = self.request.take() else {
-            return Poll::Ready(Err(polled_again().into()));
-        };
-        request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-        let carried = Carried::with(&request, token);
-        Poll::Ready(Ok((self.service.call(request), carried)))
-    }
-}
-
-fn polled_again() -> Error {
+pub(super) fn polled_again() -> Error {
     Error::transient("polled after it was done")
 }
 

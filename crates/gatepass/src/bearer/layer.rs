@@ -12,6 +12,7 @@ use super::Bearer;
 use crate::{
     cell::TokenCell,
     error::Error,
+    gate::{Gate, Lane},
     map::TokenMap,
     origins::{Origin, Origins},
 };
@@ -30,6 +31,8 @@ pub(super) struct Config {
     pub(super) cells: Cells,
     origins: Origins,
     inner_is_served: bool,
+    pub(super) gate: Option<Gate>,
+    pub(super) tells: bool,
 }
 
 /// Which cell a request takes its token from.
@@ -77,7 +80,7 @@ impl BearerLayer {
     }
 
     fn with_cells(cells: Cells, origins: Origins) -> Self {
-        Self { config: Arc::new(Config { cells, origins, inner_is_served: false }) }
+        Self { config: Arc::new(Config { cells, origins, inner_is_served: false, gate: None, tells: false }) }
     }
 
     /// Says at which origin the inner service is, for requests whose URI does not: above a tonic channel, which adds
@@ -96,6 +99,26 @@ impl BearerLayer {
         }
         Arc::make_mut(&mut self.config).inner_is_served = true;
         Ok(self)
+    }
+}
+
+/// What is off unless asked for.
+impl BearerLayer {
+    /// Has requests wait at this gate while the server that turned a sibling away wants to be left alone (R5). See
+    /// [`gate`](crate::gate).
+    ///
+    /// Who finds it closed waits, until the [`Deadline`](crate::retry::Deadline) in the extensions of the request; if
+    /// that comes first, it fails with an error that [is rate limited](Error::is_rate_limited) and is not sent. A
+    /// [`RetryPolicy`](crate::RetryPolicy) above does not sleep on a 429 then, but comes back to the gate.
+    pub fn gate(mut self, gate: Gate) -> Self {
+        Arc::make_mut(&mut self.config).gate = Some(gate);
+        self
+    }
+
+    /// Tells each request's [`Story`](super::Story) in the extensions of its response. That allocates.
+    pub fn stories(mut self) -> Self {
+        Arc::make_mut(&mut self.config).tells = true;
+        self
     }
 }
 
@@ -118,6 +141,20 @@ impl Config {
             return self.inner_is_served;
         }
         self.origins.contains(uri)
+    }
+}
+
+impl Config {
+    /// Whether each request goes in and out as cheaply as can be.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.gate.is_none() && !self.tells
+    }
+
+    /// Where a request with this cell's token has to pass.
+    pub(super) fn lane(&self, cell: &TokenCell, uri: &Uri) -> Option<Lane> {
+        let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.host().unwrap_or_default());
+        self.gate.as_ref().map(|gate| gate.lane(cell, scheme, host, uri.port_u16()))
     }
 }
 

@@ -46,12 +46,15 @@
 //! Over a stack that is not `Clone`, put tower's `BufferLayer` beneath. Above, for clients that want an error type of
 //! their own, `MapErr`: the error of this service is [`BoxError`](crate::BoxError).
 
+mod carried;
 mod future;
 mod layer;
 mod refused;
 mod service;
+mod story;
 #[cfg(test)]
 pub(crate) mod tests;
+mod waiting;
 
-pub(crate) use self::refused::Replayed;
-pub use self::{future::ResponseFuture, layer::BearerLayer, refused::Refused, service::Bearer};
+pub(crate) use self::{carried::AtGate, refused::Replayed};
+pub use self::{future::ResponseFuture, layer::BearerLayer, refused::Refused, service::Bearer, story::Story};

@@ -1,4 +1,4 @@
-use http::{Extensions, HeaderMap, HeaderName, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, StatusCode};
 
 use crate::{challenge::Challenges, token::Token};
 
@@ -21,28 +21,6 @@ pub struct Refused {
     token: Token,
     challenges: Challenges,
     token_is_bad: bool,
-}
-
-/// The token that went with a request.
-pub(super) struct Carried {
-    token: Token,
-    /// See [`Replayed`].
-    replayed: bool,
-}
-
-impl Carried {
-    #[inline]
-    pub(super) fn with<B>(request: &Request<B>, token: Token) -> Self {
-        Self { token, replayed: request.extensions().get::<Replayed>().is_some() }
-    }
-
-    /// Reads the head of the response. A bad token is dropped from its cell, and then the response marked.
-    #[inline]
-    pub(super) fn heal<B>(&self, response: &mut Response<B>) {
-        if let Some(refused) = Refused::read(response.status(), response.headers(), &self.token) {
-            refused.mark(response.extensions_mut(), self.replayed);
-        }
-    }
 }
 
 impl Refused {
@@ -72,7 +50,7 @@ impl Refused {
     }
 
     #[cold]
-    fn mark(self, extensions: &mut Extensions, replayed: bool) {
+    pub(super) fn mark(self, extensions: &mut Extensions, replayed: bool) {
         if self.token_is_bad && !replayed {
             self.token.reject();
         }

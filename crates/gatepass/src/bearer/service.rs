@@ -8,13 +8,15 @@ use http::{HeaderMap, Request, Response, header};
 use tower_service::Service;
 
 use super::{
-    ResponseFuture,
+    ResponseFuture, Story,
+    carried::{Carried, More},
     layer::{Cells, Config},
-    refused::Carried,
+    waiting::Waiting,
 };
 use crate::{
-    cell::{Claim, InHand},
+    cell::{Claim, InHand, TokenCell},
     error::{BoxError, Error},
+    gate::Lane,
 };
 
 /// Puts the token on each request. From [`BearerLayer`](super::BearerLayer); see the [module docs](crate::bearer).
@@ -57,12 +59,12 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         match self.prepare(&mut request) {
             Ok(carried) => ResponseFuture::sent(self.inner.call(request), carried),
-            Err(NotAtHand) => self.call_with_claim(request),
+            Err(NotAtHand) => self.ask(request),
         }
     }
 }
 
-/// The request is to have the token, and either a cell has to be chosen for it or the cell to be asked.
+/// The request is to have the token, and somebody has to be asked for it.
 struct NotAtHand;
 
 impl<S> Bearer<S> {
@@ -76,16 +78,21 @@ impl<S> Bearer<S> {
         let Cells::One(cell) = &self.config.cells else {
             return Err(NotAtHand);
         };
+        if !self.config.is_plain() {
+            return Err(NotAtHand);
+        }
         let token = cell.at_hand(&mut self.in_hand).ok_or(NotAtHand)?;
         // Appended at once: to look first whether there is one would cost as much again.
         if request.headers_mut().append(header::AUTHORIZATION, token.header_value().clone()) {
             take_last_back(request.headers_mut());
             return Ok(None);
         }
-        Ok(Some(Carried::with(request, token)))
+        Ok(Some(Carried::along(request, token)))
     }
 
-    fn call_with_claim<B, R>(&mut self, mut request: Request<B>) -> ResponseFuture<S, B>
+    /// Asks for the cell, at the gate, and for the token, in this order: whose gate it is says the cell, and a token read
+    /// before a wait would be stale after it.
+    fn ask<B, R>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>, Response = Response<R>> + Clone,
     {
@@ -93,23 +100,41 @@ impl<S> Bearer<S> {
         if request.headers().contains_key(header::AUTHORIZATION) {
             return ResponseFuture::sent(self.inner.call(request), None);
         }
-        let claim = match &self.config.cells {
-            Cells::One(cell) => cell.claim(),
-            Cells::Choose(choose) => {
-                let (parts, body) = request.into_parts();
-                let cell = choose(&parts);
-                request = Request::from_parts(parts, body);
-                cell.map_or_else(Claim::Refused, |cell| cell.claim())
-            }
+        let (cell, mut request) = self.choose(request);
+        let cell = match cell {
+            Ok(cell) => cell,
+            Err(error) => return self.refuse(error),
         };
-        match claim {
+        let mut more = None;
+        if !self.config.is_plain() {
+            let lane = self.config.lane(&cell, request.uri());
+            let story = self.config.tells.then(|| request.extensions_mut().remove::<Story>().unwrap_or_default());
+            let pass = lane.as_ref().and_then(Lane::try_enter);
+            let is_closed = pass.is_none();
+            let asked_for = Box::new(More { pass, story });
+            if let Some(lane) = lane.filter(|_| is_closed) {
+                let waiting = Waiting::at_gate(cell, lane, self.let_go(), request, asked_for);
+                return ResponseFuture::waiting(waiting);
+            }
+            more = Some(asked_for);
+        }
+        match cell.claim() {
             Claim::Token(token) => {
-                request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-                let carried = Carried::with(&request, token);
+                let carried = Carried::on(&mut request, token, &cell, more);
                 ResponseFuture::sent(self.inner.call(request), Some(carried))
             }
-            Claim::Wait(waiter) => ResponseFuture::waiting(waiter, self.let_go(), request),
+            Claim::Wait(waiter) => ResponseFuture::waiting(Waiting::for_token(waiter, self.let_go(), request, more)),
             Claim::Refused(error) => self.refuse(error),
+        }
+    }
+
+    fn choose<B>(&self, request: Request<B>) -> (Result<TokenCell, Error>, Request<B>) {
+        match &self.config.cells {
+            Cells::One(cell) => (Ok(cell.clone()), request),
+            Cells::Choose(choose) => {
+                let (parts, body) = request.into_parts();
+                (choose(&parts), Request::from_parts(parts, body))
+            }
         }
     }
 

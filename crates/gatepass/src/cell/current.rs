@@ -31,11 +31,12 @@ impl Current {
     pub(super) fn new(
         set: &mut TokenSet,
         generation: u64,
+        issued: Tick,
         schedule: Schedule,
         copies: usize,
         owner: &Weak<dyn Owner>,
     ) -> Result<Arc<Self>, Error> {
-        let copies = Copies::new(set, generation, copies, owner)?;
+        let copies = Copies::new(set, generation, issued, copies, owner)?;
         Ok(Arc::new(Self { copies, schedule, quiet_until: AtomicU64::new(0) }))
     }
 

@@ -1,4 +1,11 @@
-use std::{fmt, future::Future, mem, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    fmt,
+    future::Future,
+    mem,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use tokio::runtime::Handle;
 
@@ -275,6 +282,12 @@ impl TokenCell {
         self.0.issued.subscribe()
     }
 
+    /// For how long this token has been there, by the cell's clock; zero for one of another cell.
+    pub fn age_of(&self, token: &Token) -> Duration {
+        let is_ours = token.is_of(&*self.0);
+        token.issued_at().filter(|_| is_ours).map_or(Duration::ZERO, |then| self.0.settings.clock.tick().since(then))
+    }
+
     /// The name it was given.
     pub fn name(&self) -> Option<&str> {
         self.0.settings.name.as_deref()
@@ -295,6 +308,18 @@ impl TokenCell {
     pub(crate) fn shares_its_key(&self) -> bool {
         let settings = &self.0.settings;
         settings.store.is_some() && settings.source.spends_refresh_token() && self.0.subject().is_empty()
+    }
+
+    /// What tells this cell from others, as long as its [place](Self::place) is held.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
+    /// Keeps the address from being given to another cell; keeps nothing else alive, and is never upgraded, so that a
+    /// map may go on counting handles.
+    pub(crate) fn place(&self) -> Weak<dyn Any + Send + Sync> {
+        let place: Weak<Inner> = Arc::downgrade(&self.0);
+        place
     }
 
     /// What comes of an exchange, awaited no longer than until it is overdue.

@@ -416,7 +416,7 @@ impl Inner {
             Expiry::In(_) | Expiry::Unknown => Schedule::fixed(now, None),
         };
         let owner: Weak<dyn Owner> = Arc::downgrade(self) as _;
-        Current::new(set, generation, schedule, self.settings.copies, &owner)
+        Current::new(set, generation, now.tick, schedule, self.settings.copies, &owner)
     }
 }
 

@@ -62,6 +62,8 @@ metrics! {
         "How long requests wait before they are sent again.";
     GATE_WAIT: Histogram "gatepass_gate_wait_seconds" ["cell"]
         "How long requests were held back because a sibling was told to wait.";
+    GATE_CLOSED: Counter "gatepass_gate_closed_total" ["cell"]
+        "Answers that closed the gate to the siblings of the request.";
     GATE_REFUSED: Counter "gatepass_gate_refused_total" ["cell"]
         "Requests refused because they would have been held back for too long.";
 }

@@ -177,6 +177,7 @@ fn emit_all() {
     }
     retried(Some(StatusCode::BAD_GATEWAY), second);
     gated(cell, second);
+    gate_closed(cell);
     refused_at_the_gate(cell);
     Waiting::begin(cell).end(true);
     Waiting::begin(cell).end(false);

@@ -13,7 +13,7 @@ use tower_layer::Stack;
 
 use super::{Attempts, ByClone, ByFunction, CloneBody, Decision, Facts, IfEmpty, Never, Outcome, Rules};
 use crate::{
-    bearer::{BearerLayer, Refused, Replayed},
+    bearer::{AtGate, BearerLayer, Refused, Replayed, Story},
     error::{BoxError, Error},
 };
 
@@ -88,27 +88,34 @@ where
         let decision = match &*result {
             Ok(response) => {
                 let refused = response.extensions().get::<Refused>();
-                let outcome = Outcome::of(response.status(), response.headers(), refused);
+                let held = response.extensions().get::<AtGate>().is_some();
+                let outcome = Outcome::of(response.status(), response.headers(), refused).at_gate(held);
                 self.attempts.next(&self.rules, facts, outcome)
             }
             Err(error) if is_ours(error) => return None,
             Err(_) => self.attempts.next(&self.rules, facts, Outcome::TransportError),
         };
-        match (decision, result) {
+        let wait = match (decision, &mut *result) {
             (Decision::Replay, _) => {
                 request.extensions_mut().insert(Replayed);
-                Some(Wait { sleep: None })
+                Duration::ZERO
             }
             (Decision::Retry { wait, .. }, _) => {
-                tracing::debug!(?wait, "sending again later");
-                Some(Wait::new(wait))
+                tracing::debug!(?wait, "sending again");
+                wait
             }
             (Decision::Return(Some(asked)), Ok(response)) => {
                 response.extensions_mut().insert(asked);
-                None
+                return None;
             }
-            (Decision::Return(_), _) => None,
+            (Decision::Return(_), _) => return None,
+        };
+        // It goes on where this attempt has left it.
+        if let Some(mut story) = result.as_mut().ok().and_then(|response| response.extensions_mut().remove::<Story>()) {
+            story.waited_to_retry += wait;
+            request.extensions_mut().insert(story);
         }
+        Some(Wait::new(wait))
     }
 
     fn clone_request(&mut self, request: &Request<B>) -> Option<Request<B>> {

@@ -48,6 +48,8 @@ pub struct Facts {
 pub enum Outcome<'a> {
     /// A response.
     Response(StatusCode, &'a HeaderMap),
+    /// The same, where a [gate](crate::gate) took the wait upon itself: whoever sends again comes to it at once.
+    AtGate(StatusCode, &'a HeaderMap),
     /// A response that refused the token, and whether another one is there or may be had ([`Refused::can_replay`]).
     TokenRefused {
         /// See [`Refused::can_replay`].
@@ -157,7 +159,7 @@ impl Rules {
                 return if replay { Decision::Replay } else { Decision::Return(None) };
             }
             Outcome::TransportError => (None, self.transport_errors && request.may_repeat),
-            Outcome::Response(status, headers) => match status {
+            Outcome::Response(status, headers) | Outcome::AtGate(status, headers) => match status {
                 StatusCode::TOO_MANY_REQUESTS => (RetryAfter::parse(headers, now.wall), true),
                 StatusCode::SERVICE_UNAVAILABLE => (RetryAfter::parse(headers, now.wall), request.may_repeat),
                 StatusCode::UNAUTHORIZED => (None, false),
@@ -165,14 +167,16 @@ impl Rules {
                 _ => (None, false),
             },
         };
-        let too_many = matches!(outcome, Outcome::Response(StatusCode::TOO_MANY_REQUESTS, _));
+        let too_many = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS);
         let wait = self.wait(attempts, asked, now.jitter);
         let in_time = wait.is_some_and(|wait| {
             now.instant.checked_add(wait).is_some_and(|then| deadline.is_none_or(|deadline| then <= deadline))
         });
         match wait {
             Some(wait) if may && in_time && attempts.retries < self.max_retries => {
-                Decision::Retry { wait, costs: !(too_many && asked.is_some()) }
+                let costs = !(too_many && asked.is_some());
+                let at_gate = matches!(outcome, Outcome::AtGate(..));
+                Decision::Retry { wait: if at_gate { Duration::ZERO } else { wait }, costs }
             }
             _ => Decision::Return(asked),
         }
@@ -232,7 +236,9 @@ impl Attempts {
                     return Decision::Return(outcome.asked(now.wall));
                 }
                 self.retries += 1;
-                meter::retried(outcome.status(), wait);
+                if !matches!(outcome, Outcome::AtGate(..)) {
+                    meter::retried(outcome.status(), wait);
+                }
             }
             Decision::Return(_) => {}
         }
@@ -259,16 +265,25 @@ impl<'a> Outcome<'a> {
         }
     }
 
+    /// The same for a response to a request that passed a gate, which says whether it took the wait upon itself.
+    #[must_use]
+    pub fn at_gate(self, held: bool) -> Self {
+        match self {
+            Self::Response(status, headers) if held => Self::AtGate(status, headers),
+            other => other,
+        }
+    }
+
     fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Response(status, _) => Some(*status),
+            Self::Response(status, _) | Self::AtGate(status, _) => Some(*status),
             Self::TokenRefused { .. } | Self::TransportError => None,
         }
     }
 
     fn asked(&self, wall: SystemTime) -> Option<RetryAfter> {
         match self {
-            Self::Response(_, headers) => RetryAfter::parse(headers, wall),
+            Self::Response(_, headers) | Self::AtGate(_, headers) => RetryAfter::parse(headers, wall),
             Self::TokenRefused { .. } | Self::TransportError => None,
         }
     }
@@ -278,6 +293,11 @@ impl Deadline {
     /// At this moment.
     pub fn at(instant: Instant) -> Self {
         Self(instant)
+    }
+
+    /// When that is.
+    pub fn instant(&self) -> Instant {
+        self.0
     }
 
     /// This long from now; never, when that is beyond what the clock can say.

@@ -13,7 +13,7 @@ use http::HeaderValue;
 use zeroize::Zeroizing;
 
 use super::TokenSet;
-use crate::{error::Error, secret::Secret};
+use crate::{clock::Tick, error::Error, secret::Secret};
 
 const SCHEME: &str = "Bearer ";
 
@@ -27,6 +27,7 @@ pub struct Token(Arc<Copy<[u8]>>);
 struct Copy<R: ?Sized> {
     header: HeaderValue,
     generation: u64,
+    issued: Option<Tick>,
     expires_at: Option<SystemTime>,
     scope: Option<Arc<str>>,
     owner: Option<Weak<dyn Owner>>,
@@ -53,7 +54,7 @@ impl Token {
     /// Misconfigured, when the token is empty or has a byte outside visible ASCII (X5).
     pub fn new(access_token: impl Into<Secret>) -> Result<Self, Error> {
         let set = TokenSet::new(access_token);
-        Template::new(&set)?.copy::<0>(0, None)
+        Template::new(&set)?.copy::<0>(0, None, None)
     }
 
     /// The value for an `Authorization` header: `Bearer` and the token; sensitive.
@@ -81,6 +82,11 @@ impl Token {
     /// The scopes it was granted, where they are known.
     pub fn scope(&self) -> Option<&str> {
         self.0.scope.as_deref()
+    }
+
+    /// When its cell got it.
+    pub(crate) fn issued_at(&self) -> Option<Tick> {
+        self.0.issued
     }
 
     /// Tells the cell this came from that it was refused.
@@ -121,15 +127,17 @@ impl Copies {
     pub(crate) fn new(
         set: &mut TokenSet,
         generation: u64,
+        issued: Tick,
         copies: usize,
         owner: &Weak<dyn Owner>,
     ) -> Result<Self, Error> {
         let template = Template::new(set)?;
         let owner = || Some(owner.clone());
         let made = if copies <= 1 {
-            Self::One(template.copy::<0>(generation, owner())?)
+            Self::One(template.copy::<0>(generation, Some(issued), owner())?)
         } else {
-            let copies = (0..copies.next_power_of_two()).map(|_| template.copy::<APART>(generation, owner()));
+            let copies =
+                (0..copies.next_power_of_two()).map(|_| template.copy::<APART>(generation, Some(issued), owner()));
             Self::Several(copies.collect::<Result<_, _>>()?)
         };
         set.access_token = Some(template.access_token);
@@ -183,13 +191,18 @@ impl Template {
         Ok(Self { access_token, expires_at: set.ends_at(), scope: set.scope.clone() })
     }
 
-    fn copy<const ROOM: usize>(&self, generation: u64, owner: Option<Weak<dyn Owner>>) -> Result<Token, Error> {
+    fn copy<const ROOM: usize>(
+        &self,
+        generation: u64,
+        issued: Option<Tick>,
+        owner: Option<Weak<dyn Owner>>,
+    ) -> Result<Token, Error> {
         let text = Bytes::from_owner(Text { text: self.access_token.with_its_prefix(), _room: [0; ROOM] });
         let mut header = HeaderValue::from_maybe_shared(text)
             .map_err(|_| Error::misconfigured("the access token cannot go into a header"))?;
         header.set_sensitive(true);
         let (expires_at, scope) = (self.expires_at, self.scope.clone());
-        Ok(Token(Arc::new(Copy { header, generation, expires_at, scope, owner, _room: [0; ROOM] })))
+        Ok(Token(Arc::new(Copy { header, generation, issued, expires_at, scope, owner, _room: [0; ROOM] })))
     }
 }
 
@@ -269,7 +282,7 @@ mod tests {
         let nobody: Weak<dyn Owner> = Weak::<Nobody>::new();
         for (copies, made_of) in [(1, 1), (3, 4)] {
             let mut set = TokenSet::new("access");
-            let made = Copies::new(&mut set, 1, copies, &nobody).unwrap();
+            let made = Copies::new(&mut set, 1, Tick::START, copies, &nobody).unwrap();
             assert_eq!(made.as_slice().len(), made_of);
             let secret = set.access_token.unwrap();
             assert_eq!(secret.expose(), "access");

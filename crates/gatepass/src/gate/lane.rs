@@ -1,0 +1,236 @@
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use http::{HeaderMap, StatusCode};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::timeout_at,
+};
+
+use super::{
+    answer::Answer,
+    events,
+    handle::{Common, Settings},
+    key::Name,
+    state::{Effect, State, Ticket},
+};
+use crate::{clock, error::Error};
+
+/// One origin and one credential: those who wait for each other. From [`Gate::lane`](super::Gate::lane).
+#[derive(Clone)]
+pub struct Lane(Arc<Inner>);
+
+struct Inner {
+    name: Arc<Name>,
+    common: Arc<Common>,
+    state: Mutex<State>,
+    /// Who holds it is the next to go; the others queue for it.
+    turn: Semaphore,
+    /// Tells that one that something came which may let it go earlier.
+    changed: Notify,
+}
+
+/// A request that went through. It has to be [told what came of it](Self::answered); to drop it says: nothing came, the
+/// call was given up or the connection failed.
+#[must_use = "tell it what was answered"]
+pub struct Pass {
+    lane: Lane,
+    ticket: Ticket,
+    is_answered: bool,
+}
+
+/// A place in the queue.
+struct Place<'a> {
+    lane: &'a Lane,
+    since: Instant,
+}
+
+enum Entry<'a> {
+    Pass(Pass),
+    Place(Place<'a>),
+}
+
+impl Lane {
+    pub(super) fn new(name: Arc<Name>, common: Arc<Common>) -> Self {
+        Self(Arc::new(Inner {
+            name,
+            common,
+            state: Mutex::new(State::new(clock::instant())),
+            turn: Semaphore::new(1),
+            changed: Notify::new(),
+        }))
+    }
+
+    /// Without waiting: a pass; or `None`, then [`enter`](Self::enter).
+    pub fn try_enter(&self) -> Option<Pass> {
+        self.admit(clock::instant(), false).ok()
+    }
+
+    /// Waits for its turn, first come, first served.
+    ///
+    /// # Errors
+    /// [Rate limited](Error::is_rate_limited), with how long the wait would have been as
+    /// [`retry_after`](Error::retry_after): at once, if that is more than the gate's longest wait or goes beyond
+    /// `deadline`, or if too many wait; later, when the one or the other comes before the turn does.
+    ///
+    /// # Panics
+    /// Where it has to wait: on a runtime without tokio's timers.
+    ///
+    /// # Cancel safety
+    /// Dropping the future frees its place.
+    pub async fn enter(&self, deadline: Option<Instant>) -> Result<Pass, Error> {
+        let now = clock::instant();
+        let place = match self.queue(now, deadline)? {
+            Entry::Pass(pass) => return Ok(pass),
+            Entry::Place(place) => place,
+        };
+        let limit = now + self.settings().longest_wait;
+        let limit = deadline.map_or(limit, |deadline| deadline.min(limit));
+        let pass = timeout_at(limit.into(), self.turn()).await;
+        drop(place);
+        pass.unwrap_or_else(|_| {
+            let left = self.lock().foresee(clock::instant());
+            Err(self.refuse("its turn did not come in time", left))
+        })
+    }
+
+    fn queue(&self, now: Instant, deadline: Option<Instant>) -> Result<Entry<'_>, Error> {
+        let Settings { longest_wait, queue, .. } = *self.settings();
+        if let Ok(pass) = self.admit(now, false) {
+            return Ok(Entry::Pass(pass));
+        }
+        let mut state = self.lock();
+        let foreseen = state.foresee(now);
+        let is_in_time = deadline.is_none_or(|deadline| foreseen <= deadline.saturating_duration_since(now));
+        let refusal = if foreseen > longest_wait {
+            "to wait here for longer, raise Gate::longest_wait"
+        } else if !is_in_time {
+            "the deadline of this call comes first"
+        } else if !take(&self.0.common.waiting, queue) {
+            "as many calls wait here already as may, see Gate::queue"
+        } else {
+            state.queue(now);
+            return Ok(Entry::Place(Place { lane: self, since: now }));
+        };
+        drop(state);
+        Err(self.refuse(refusal, foreseen))
+    }
+
+    async fn turn(&self) -> Result<Pass, Error> {
+        // Never closed. Given back on any way out, a panic or an abort included.
+        let _turn = self.0.turn.acquire().await.map_err(|_| Error::transient("the gate is gone"))?;
+        loop {
+            match self.admit(clock::instant(), true) {
+                Ok(pass) => return Ok(pass),
+                Err(until) => {
+                    let _ = timeout_at(until.into(), self.0.changed.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, now: Instant, queued: bool) -> Result<Pass, Instant> {
+        let (admitted, rate) = {
+            let mut state = self.lock();
+            let admitted = state.admit(now, queued)?;
+            (admitted, admitted.opened.then(|| state.rate()))
+        };
+        if let Some(rate) = rate {
+            events::opened(&self.0.name, rate);
+        }
+        Ok(Pass { lane: self.clone(), ticket: admitted.ticket, is_answered: false })
+    }
+
+    fn refuse(&self, why: &str, wait: Duration) -> Error {
+        events::refused(&self.0.name, why, wait);
+        let host = Some(self.host()).filter(|host| !host.is_empty()).unwrap_or("the server");
+        let seconds = wait.as_secs_f64();
+        Error::rate_limited(format!(
+            "not sent: {host} turned calls away and asked to be left alone. Try again in {seconds:.1} s; {why}"
+        ))
+        .with_retry_after(wait)
+    }
+
+    fn settings(&self) -> &Settings {
+        &self.0.common.settings
+    }
+
+    fn host(&self) -> &str {
+        self.0.name.host()
+    }
+
+    /// No code of others runs under this lock, so a poisoned one is as good as any.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pass {
+    /// Says what the server answered. Returns whether the gate took the wait upon itself: then who sends again does not
+    /// sleep, but comes back to the gate.
+    pub fn answered(mut self, status: StatusCode, headers: &HeaderMap) -> bool {
+        self.is_answered = true;
+        let lane = &self.lane;
+        let settings = lane.settings();
+        let answer = Answer::read(settings, status, headers, clock::wall);
+        let longest = settings.pacing.then_some(settings.longest_wait);
+        let mut state = lane.lock();
+        let effect = state.answered(clock::instant(), self.ticket, &answer, fastrand::f64(), longest);
+        let has_queue = state.has_queue();
+        drop(state);
+        if has_queue {
+            lane.0.changed.notify_one();
+        }
+        if let Effect::Closed(wait) = effect {
+            events::closed(&lane.0.name, wait);
+        }
+        effect != Effect::None
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
+        let mut state = self.lane.lock();
+        state.lost(self.ticket);
+        let has_queue = state.has_queue();
+        drop(state);
+        if has_queue {
+            self.lane.0.changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.lane.lock().leave();
+        self.lane.0.common.waiting.fetch_sub(1, Ordering::Relaxed);
+        events::waited(&self.lane.0.name, clock::instant().saturating_duration_since(self.since));
+    }
+}
+
+/// One more, if there are less than `most`.
+fn take(count: &AtomicUsize, most: usize) -> bool {
+    let more = |count| (count < most).then_some(count + 1);
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}
+
+impl fmt::Debug for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Lane").field(&self.0.name).finish()
+    }
+}
+
+impl fmt::Debug for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Pass").field(&self.lane.0.name).finish()
+    }
+}

@@ -10,7 +10,7 @@ use std::{
 
 use super::schedule::{Now, Reading, Schedule};
 use crate::{
-    clock::Tick,
+    clock::{COARSE, Tick},
     error::Error,
     token::{Copies, Owner, Token, TokenSet},
 };
@@ -65,7 +65,23 @@ impl Current {
 
     /// Lets the hot path use the token without asking for `wait`, or until the wall clock has to be read again.
     pub(super) fn keep_quiet(&self, now: Tick, wait: Duration) {
-        let until = now.plus(wait.min(WALL_IS_GOOD_FOR));
-        self.quiet_until.store(until.as_u64(), Ordering::Relaxed);
+        self.quiet_until.store(now.plus(quiet(wait)).as_u64(), Ordering::Relaxed);
+    }
+}
+
+/// The coarse clock may lag behind when it is read next: what is as near as that is decided by the wall clock.
+fn quiet(wait: Duration) -> Duration {
+    wait.min(WALL_IS_GOOD_FOR).saturating_sub(COARSE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c7_a_token_about_to_end_is_not_left_to_the_coarse_clock() {
+        assert_eq!(quiet(COARSE), Duration::ZERO);
+        assert_eq!(quiet(Duration::from_millis(500)), Duration::from_millis(480));
+        assert!(quiet(Duration::MAX) <= WALL_IS_GOOD_FOR);
     }
 }

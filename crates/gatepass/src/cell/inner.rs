@@ -410,10 +410,10 @@ impl Inner {
                 Schedule::renewable(now, ends, lifetime, set.refresh_in, jitter)
             }
             Expiry::At { ends, .. } => Schedule::fixed(now, Some(ends)),
-            Expiry::In(_) | Expiry::Unknown if renewable => {
+            Expiry::In { .. } | Expiry::Unknown if renewable => {
                 Schedule::unknown(now, set.refresh_in.unwrap_or(self.settings.renew_unknown_after), jitter)
             }
-            Expiry::In(_) | Expiry::Unknown => Schedule::fixed(now, None),
+            Expiry::In { .. } | Expiry::Unknown => Schedule::fixed(now, None),
         };
         let owner: Weak<dyn Owner> = Arc::downgrade(self) as _;
         Current::new(set, generation, now.tick, schedule, self.settings.copies, &owner)

@@ -121,7 +121,9 @@ impl<S: HttpService> Client<S> {
             refused: &|said| grant.refused(said),
             refusals: grant.refusals(),
         };
-        let set = self.post(&to, form, |answer, asked| answer.read(asked)).await?;
+        let began = clock::instant();
+        let mut set = self.post(&to, form, |answer, asked| answer.read(asked)).await?;
+        set.asked_for(clock::instant() - began);
         let mut set = grant.accept(set)?;
         if grant.spends_refresh_token()
             && let Some(current) = current

@@ -226,7 +226,7 @@ impl Record {
         self.client_id.clone_from(&set.client_id);
         let (ends, lifetime) = match set.expiry {
             Expiry::At { ends, lifetime } => (Some(millis(ends)), lifetime.map(as_millis)),
-            Expiry::In(_) | Expiry::Unknown => (None, None),
+            Expiry::In { .. } | Expiry::Unknown => (None, None),
         };
         let kept = Kept {
             generation: self.generation,

@@ -40,8 +40,8 @@ pub struct TokenSet {
 pub(crate) enum Expiry {
     /// Nobody said. It is not "never" (C10).
     Unknown,
-    /// Counted from its arrival.
-    In(Duration),
+    /// Counted from its arrival, of which so much has passed then.
+    In { lifetime: Duration, passed: Duration },
     /// Known on the wall clock; the lifetime is what it had when it was issued.
     At { ends: SystemTime, lifetime: Option<Duration> },
 }
@@ -73,7 +73,7 @@ impl TokenSet {
 
     /// How long the access token lives, counted from when a cell gets the set.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
-        self.expiry = Expiry::In(lifetime.min(FAR));
+        self.expiry = Expiry::In { lifetime: lifetime.min(FAR), passed: Duration::ZERO };
         self
     }
 
@@ -130,14 +130,14 @@ impl TokenSet {
     pub fn ends_at(&self) -> Option<SystemTime> {
         match self.expiry {
             Expiry::At { ends, .. } => Some(ends),
-            Expiry::In(_) | Expiry::Unknown => None,
+            Expiry::In { .. } | Expiry::Unknown => None,
         }
     }
 
     /// How long the access token lives from when it was issued, if the server said so.
     pub fn lifetime(&self) -> Option<Duration> {
         match self.expiry {
-            Expiry::In(lifetime) => Some(lifetime),
+            Expiry::In { lifetime, .. } => Some(lifetime),
             Expiry::At { lifetime, .. } => lifetime,
             Expiry::Unknown => None,
         }
@@ -146,8 +146,17 @@ impl TokenSet {
     /// Turns "in an hour" into a time of day, and an empty refresh token into none (C6).
     pub(crate) fn arrive(&mut self, now: SystemTime) {
         self.refresh_token.take_if(|token| token.is_empty());
-        if let Expiry::In(lifetime) = self.expiry {
-            self.expiry = Expiry::At { ends: clock::after(now, lifetime), lifetime: Some(lifetime) };
+        if let Expiry::In { lifetime, passed } = self.expiry {
+            let ends = clock::after(now, lifetime.saturating_sub(passed));
+            self.expiry = Expiry::At { ends, lifetime: Some(lifetime) };
+        }
+    }
+
+    /// Says how long it was asked for. When in that time it was issued nobody knows: its life began with it, else a
+    /// token that was long on its way would be sent after its end (C7).
+    pub(crate) fn asked_for(&mut self, time: Duration) {
+        if let Expiry::In { passed, .. } = &mut self.expiry {
+            *passed = time;
         }
     }
 

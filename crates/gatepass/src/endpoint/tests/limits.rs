@@ -146,3 +146,18 @@ where
         (self.0)().map(|piece| piece.map(|piece| Ok(Frame::data(piece))))
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn c7_a_token_that_was_long_on_its_way_is_not_used_after_its_end() {
+    let transport = tower::service_fn(|_: Request<Body>| async {
+        tokio::time::sleep(Duration::from_secs(5)).await; // issued at once, and then on its way
+        Ok::<_, BoxError>(answer(200, GOOD))
+    });
+    let endpoint = TokenEndpoint::new(transport, told(), client(), ClientCredentials::new()).unwrap();
+    let time = TestClock::new();
+    let cell = TokenCell::builder(endpoint).clock(time.clock()).build();
+    cell.get().await.unwrap();
+    assert_eq!(cell.status().remaining, Some(Duration::from_secs(3595)));
+    time.advance(Duration::from_secs(3595));
+    assert!(cell.peek().is_none());
+}

@@ -28,7 +28,8 @@ fn expires_in(written: &str) -> Expiry {
 
 #[test]
 fn c10_expires_in_is_read_in_every_shape() {
-    let seconds = |seconds| Expiry::In(Duration::from_secs(seconds));
+    let lives = |lifetime| Expiry::In { lifetime, passed: Duration::ZERO };
+    let seconds = |seconds| lives(Duration::from_secs(seconds));
     for (written, expiry) in [
         ("3600", seconds(3600)),
         (r#""3600""#, seconds(3600)),
@@ -36,8 +37,8 @@ fn c10_expires_in_is_read_in_every_shape() {
         ("3600.0", seconds(3600)),
         ("0", seconds(0)),
         ("-1", seconds(0)),
-        ("1e18", Expiry::In(FAR)),
-        (r#""inf""#, Expiry::In(FAR)),
+        ("1e18", lives(FAR)),
+        (r#""inf""#, lives(FAR)),
         (r#""soon""#, Expiry::Unknown),
         ("null", Expiry::Unknown),
         ("[]", Expiry::Unknown),

@@ -1,6 +1,6 @@
 use std::{any::type_name, borrow::Cow, fmt, hash::Hash, sync::Arc};
 
-use gatepass::{Error, Origins, TokenCell, TokenMap, retry::Rules};
+use gatepass::{Error, Gate, Origins, TokenCell, TokenMap, gate::Lane, retry::Rules};
 use http::Extensions;
 use reqwest::{Request, Url};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
@@ -53,6 +53,8 @@ pub struct BearerMiddleware {
     cells: Cells,
     origins: Origins,
     rules: Option<Rules>,
+    gate: Option<Gate>,
+    tells: bool,
 }
 
 #[derive(Clone)]
@@ -128,7 +130,7 @@ impl BearerMiddleware {
     }
 
     fn with_cells(cells: Cells, origins: Origins) -> Self {
-        Self { cells, origins, rules: Some(Rules::new()) }
+        Self { cells, origins, rules: Some(Rules::new()), gate: None, tells: false }
     }
 
     /// Sends again by these rules instead of the usual ones.
@@ -142,6 +144,24 @@ impl BearerMiddleware {
     #[must_use]
     pub fn no_retries(mut self) -> Self {
         self.rules = None;
+        self
+    }
+
+    /// Has requests wait at this gate while the server that turned a sibling away wants to be left alone (R5). See
+    /// [`gate`](gatepass::gate); the same one may serve a [`gatepass::BearerLayer`].
+    ///
+    /// A request that would wait beyond its [`Deadline`](gatepass::retry::Deadline) fails with an error that [is rate
+    /// limited](Error::is_rate_limited), see [`token_error`](crate::token_error), and is not sent.
+    #[must_use]
+    pub fn gate(mut self, gate: Gate) -> Self {
+        self.gate = Some(gate);
+        self
+    }
+
+    /// Tells each request's [`Story`](gatepass::bearer::Story) in the extensions of its response. That allocates.
+    #[must_use]
+    pub fn stories(mut self) -> Self {
+        self.tells = true;
         self
     }
 
@@ -162,6 +182,15 @@ impl BearerMiddleware {
 
     pub(crate) fn serves(&self, url: &Url) -> bool {
         serves(&self.origins, url)
+    }
+
+    pub(crate) fn lane(&self, cell: &TokenCell, url: &Url) -> Option<Lane> {
+        let host = url.host_str().unwrap_or_default();
+        self.gate.as_ref().map(|gate| gate.lane(cell, url.scheme(), host, url.port()))
+    }
+
+    pub(crate) fn tells(&self) -> bool {
+        self.tells
     }
 
     pub(crate) fn retry_rules(&self) -> Option<&Rules> {

@@ -1,7 +1,11 @@
+use std::time::{Duration, Instant};
+
 use async_trait::async_trait;
 use gatepass::{
-    bearer::Refused,
-    retry::{Attempts, Decision, Facts, Outcome},
+    Token, TokenCell,
+    bearer::{Refused, Story},
+    gate::{Lane, Pass},
+    retry::{Attempts, Deadline, Decision, Facts, Outcome},
 };
 use http::{Extensions, header};
 use reqwest::{Request, Response, Url};
@@ -17,31 +21,30 @@ impl Middleware for BearerMiddleware {
         }
         let facts = Facts::of(request.method(), request.headers(), extensions);
         let mut attempts = Attempts::start();
-        let mut replayed = false;
+        let mut call = Call::of(self, extensions);
         loop {
             // What is sent is gone: the copy comes first (A6).
             let copy = self.retry_rules().and_then(|rules| Some((rules, request.try_clone()?)));
             let Some((rules, again)) = copy else {
                 let origin = request.url().clone();
-                return self.attempt(request, &origin, replayed, extensions, next).await;
+                return call.send(request, &origin, extensions, next).await;
             };
-            let mut result = self.attempt(request, again.url(), replayed, extensions, next.clone()).await;
+            let mut result = call.send(request, again.url(), extensions, next.clone()).await;
             let decision = match &result {
                 Ok(response) => {
                     let refused = response.extensions().get::<Refused>();
-                    let outcome = Outcome::of(response.status(), response.headers(), refused);
+                    let outcome = Outcome::of(response.status(), response.headers(), refused).at_gate(call.is_held);
                     attempts.next(rules, facts, outcome)
                 }
                 Err(error) if is_transport_error(error) => attempts.next(rules, facts, Outcome::TransportError),
                 Err(_) => return result,
             };
             match decision {
-                Decision::Replay => replayed = true,
+                Decision::Replay => call.is_replayed = true,
                 Decision::Retry { wait, .. } => {
                     // Lets go of the connection.
                     drop(result);
-                    tracing::debug!(?wait, "sending again later");
-                    tokio::time::sleep(wait).await;
+                    call.sleep(wait).await;
                 }
                 Decision::Return(asked) => {
                     if let (Some(asked), Ok(response)) = (asked, &mut result) {
@@ -56,34 +59,95 @@ impl Middleware for BearerMiddleware {
     }
 }
 
-impl BearerMiddleware {
+/// A request with all its attempts.
+struct Call<'a> {
+    bearer: &'a BearerMiddleware,
+    deadline: Option<Instant>,
+    /// Sent for the second time because its token was refused.
+    is_replayed: bool,
+    /// Turned away, and the gate took the wait upon itself.
+    is_held: bool,
+    story: Option<Story>,
+}
+
+impl<'a> Call<'a> {
+    fn of(bearer: &'a BearerMiddleware, extensions: &Extensions) -> Self {
+        let deadline = extensions.get::<Deadline>().map(Deadline::instant);
+        let story = bearer.tells().then(Story::default);
+        Self { bearer, deadline, is_replayed: false, is_held: false, story }
+    }
+
     /// Sends once, with the token that is current. Drops it if it is refused.
-    async fn attempt(
-        &self,
+    async fn send(
+        &mut self,
         mut request: Request,
         origin: &Url,
-        replayed: bool,
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
         if request.headers().contains_key(header::AUTHORIZATION) {
             return next.run(request, extensions).await;
         }
-        let cell = self.cell(&request, extensions).map_err(Error::middleware)?;
-        let token = cell.get().await.map_err(Error::middleware)?;
+        let cell = self.bearer.cell(&request, extensions).map_err(Error::middleware)?;
+        let pass = match self.bearer.lane(&cell, origin) {
+            Some(lane) => Some(self.enter(&lane).await.map_err(Error::middleware)?),
+            None => None,
+        };
+        // Read after the gate: what was current before it would be stale.
+        let token = self.token(&cell).await.map_err(Error::middleware)?;
         request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
         let mut response = next.run(request, extensions).await?;
-        // Where a redirect led elsewhere, the token was not sent and cannot have been refused (A3).
-        if let Some(refused) = Refused::read(response.status(), response.headers(), &token)
-            && is_same_origin(response.url(), origin)
-        {
-            // The second refusal is handed back, and costs nothing more (A4).
-            if refused.token_is_bad() && !replayed {
-                cell.reject(&token);
+        // Where a redirect led elsewhere, the token was not sent and cannot have been refused (A3), nor is it this
+        // origin that turned the request away.
+        if is_same_origin(response.url(), origin) {
+            if let Some(refused) = Refused::read(response.status(), response.headers(), &token) {
+                // The second refusal is handed back, and costs nothing more (A4).
+                if refused.token_is_bad() && !self.is_replayed {
+                    cell.reject(&token);
+                }
+                response.extensions_mut().insert(refused);
             }
-            response.extensions_mut().insert(refused);
+            self.is_held = pass.is_some_and(|pass| pass.answered(response.status(), response.headers()));
+        } else {
+            self.is_held = false;
+        }
+        if let Some(story) = &self.story {
+            response.extensions_mut().insert(story.clone());
         }
         Ok(response)
+    }
+
+    async fn enter(&mut self, lane: &Lane) -> std::result::Result<Pass, gatepass::Error> {
+        if let Some(pass) = lane.try_enter() {
+            return Ok(pass);
+        }
+        let since = Instant::now();
+        let pass = lane.enter(self.deadline).await;
+        if let Some(story) = &mut self.story {
+            story.waited_at_gate += since.elapsed();
+        }
+        pass
+    }
+
+    async fn token(&mut self, cell: &TokenCell) -> std::result::Result<Token, gatepass::Error> {
+        let Some(story) = &mut self.story else {
+            return cell.get().await;
+        };
+        let since = Instant::now();
+        let token = cell.get().await?;
+        story.waited_for_token += since.elapsed();
+        story.sent(cell, &token);
+        Ok(token)
+    }
+
+    async fn sleep(&mut self, wait: Duration) {
+        tracing::debug!(?wait, "sending again");
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        if let Some(story) = &mut self.story {
+            story.waited_to_retry += wait;
+        }
     }
 }
 

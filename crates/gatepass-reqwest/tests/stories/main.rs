@@ -1,5 +1,6 @@
 //! What the adapter promises, told against servers that fail on command, over real sockets.
 
+mod gate;
 mod origins;
 mod redirects;
 mod refusals;

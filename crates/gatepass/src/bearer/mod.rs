@@ -34,6 +34,37 @@
 //! before the caller sees the response; a [`Refused`] in its extensions tells [`RetryPolicy`](crate::RetryPolicy), or
 //! you, whether to send the request again.
 //!
+//! # When the server wants to be left alone, and what a request went through
+//!
+//! A [`Gate`](crate::Gate) has the requests wait whose sibling got a 429. [`BearerLayer::stories`] has each response tell
+//! how its request came by its token and what it waited for. Both are off unless asked for.
+//!
+//! ```
+//! # use std::time::Duration;
+//! # use gatepass::{BearerLayer, Error, Gate, Origins, RetryPolicy, TokenCell, TokenSet, bearer::Story};
+//! # use http::{Request, Response};
+//! # use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)] async fn main() -> Result<(), gatepass::BoxError> {
+//! # let mut calls = 0;
+//! # let client = service_fn(move |_: Request<String>| {
+//! #     calls += 1;
+//! #     let response = Response::builder().status(if calls == 1 { 429 } else { 200 }).header("retry-after", "2");
+//! #     async { response.body(String::new()).map_err(gatepass::BoxError::from) }
+//! # });
+//! # let cell = TokenCell::new(|_current| async { Ok::<_, Error>(TokenSet::new("a-token")) });
+//! # let origins = Origins::new(["https://api.example.com"])?;
+//! let bearer = BearerLayer::new(cell, origins).gate(Gate::new().pacing()).stories();
+//! # let client = tower::util::BoxCloneService::new(tower::buffer::Buffer::new(client, 8));
+//! let mut api = ServiceBuilder::new().layer(bearer.retry(RetryPolicy::new())).service(client);
+//!
+//! let request = Request::get("https://api.example.com/v1/me").body(String::new())?;
+//! let response = api.ready().await?.call(request).await?; // a 429, "wait two seconds", then 200
+//! let story = response.extensions().get::<Story>().unwrap();
+//! assert_eq!(story.attempts, 2);
+//! assert!(story.waited_at_gate >= Duration::from_secs(2));
+//! # Ok(()) }
+//! ```
+//!
 //! # Where it goes
 //!
 //! Inside of whatever repeats requests: `Retry`, a redirect follower. Each attempt then gets the token that is

@@ -207,6 +207,26 @@ async fn metrics_serves_the_page_until_it_is_told_to_end() {
     assert!(tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap().success());
 }
 
+#[tokio::test]
+async fn r5_rate_limit_gets_all_calls_through_and_few_are_turned_away() {
+    let (output, stdout, stderr) = run(example("rate_limit")).await;
+    assert!(output.status.success() && stderr.is_empty(), "{stdout}{stderr}");
+    assert!(stdout.starts_with("200 of 200 calls done in "), "{stdout}");
+    let turned_away = stdout.lines().last().unwrap().split_whitespace().find_map(|word| word.parse::<u32>().ok());
+    assert!(turned_away.is_some_and(|calls| calls <= 60), "{stdout}");
+
+    let (server, api) = servers().await;
+    let mut command = example("rate_limit");
+    command.env("OAUTH_ISSUER", server.issuer()).env("API_URL", api.url("/")).args(["--calls", "30", "--no-gate"]);
+    let (output, stdout, stderr) = run(command).await;
+    assert!(output.status.success() && stdout.starts_with("30 of 30 calls done"), "{stdout}{stderr}");
+
+    let mut command = example("rate_limit");
+    command.args(["--calls", "many"]);
+    let (output, _, stderr) = run(command).await;
+    assert!(!output.status.success() && stderr.contains("--calls takes a number"), "{stderr}");
+}
+
 /// The example `worker`, for a moment, against these two.
 fn worker(server: &AuthorizationServer, api: &Api, settings: &[(&str, &str)]) -> Command {
     let mut command = example("worker");

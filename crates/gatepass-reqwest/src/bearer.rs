@@ -180,8 +180,9 @@ impl BearerMiddleware {
         Ok(ClientBuilder::new(client).with(self).build())
     }
 
-    pub(crate) fn serves(&self, url: &Url) -> bool {
-        serves(&self.origins, url)
+    /// Which of the origins that may get the token this URL is at.
+    pub(crate) fn origin_of(&self, url: &Url) -> Option<usize> {
+        self.origins.position(url.scheme(), url.host_str()?, url.port())
     }
 
     pub(crate) fn lane(&self, cell: &TokenCell, url: &Url) -> Option<Lane> {

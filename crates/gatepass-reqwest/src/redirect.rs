@@ -45,7 +45,7 @@ fn takes_token_along(origins: &Origins, previous: &[Url], next: &Url) -> bool {
     serves(origins, first) && !is_same_origin(first, next) && is_same_host(last, next)
 }
 
-pub(crate) fn is_same_origin(one: &Url, other: &Url) -> bool {
+fn is_same_origin(one: &Url, other: &Url) -> bool {
     one.scheme() == other.scheme() && is_same_host(one, other)
 }
 

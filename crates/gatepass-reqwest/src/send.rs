@@ -8,28 +8,29 @@ use gatepass::{
     retry::{Attempts, Deadline, Decision, Facts, Outcome},
 };
 use http::{Extensions, header};
-use reqwest::{Request, Response, Url};
+use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use crate::{bearer::BearerMiddleware, redirect::is_same_origin};
+use crate::bearer::BearerMiddleware;
 
 #[async_trait]
 impl Middleware for BearerMiddleware {
     async fn handle(&self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
-        if !self.serves(request.url()) {
+        let Some(origin) = self.origin_of(request.url()) else {
             return next.run(request, extensions).await;
-        }
+        };
+        let mut call = Call::new(self, origin);
+        let Some(rules) = self.retry_rules() else {
+            return call.send(request, extensions, next).await;
+        };
         let facts = Facts::of(request.method(), request.headers(), extensions);
         let mut attempts = Attempts::start();
-        let mut call = Call::of(self, extensions);
         loop {
             // What is sent is gone: the copy comes first (A6).
-            let copy = self.retry_rules().and_then(|rules| Some((rules, request.try_clone()?)));
-            let Some((rules, again)) = copy else {
-                let origin = request.url().clone();
-                return call.send(request, &origin, extensions, next).await;
+            let Some(again) = request.try_clone() else {
+                return call.send(request, extensions, next).await;
             };
-            let mut result = call.send(request, again.url(), extensions, next.clone()).await;
+            let mut result = call.send(request, extensions, next.clone()).await;
             let decision = match &result {
                 Ok(response) => {
                     let refused = response.extensions().get::<Refused>();
@@ -62,7 +63,8 @@ impl Middleware for BearerMiddleware {
 /// A request with all its attempts.
 struct Call<'a> {
     bearer: &'a BearerMiddleware,
-    deadline: Option<Instant>,
+    /// Which of the middleware's.
+    origin: usize,
     /// Sent for the second time because its token was refused.
     is_replayed: bool,
     /// Turned away, and the gate took the wait upon itself.
@@ -71,35 +73,35 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn of(bearer: &'a BearerMiddleware, extensions: &Extensions) -> Self {
-        let deadline = extensions.get::<Deadline>().map(Deadline::instant);
+    fn new(bearer: &'a BearerMiddleware, origin: usize) -> Self {
         let story = bearer.tells().then(Story::default);
-        Self { bearer, deadline, is_replayed: false, is_held: false, story }
+        Self { bearer, origin, is_replayed: false, is_held: false, story }
     }
 
     /// Sends once, with the token that is current. Drops it if it is refused.
-    async fn send(
-        &mut self,
-        mut request: Request,
-        origin: &Url,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> Result<Response> {
+    async fn send(&mut self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
         if request.headers().contains_key(header::AUTHORIZATION) {
             return next.run(request, extensions).await;
         }
         let cell = self.bearer.cell(&request, extensions).map_err(Error::middleware)?;
-        let pass = match self.bearer.lane(&cell, origin) {
-            Some(lane) => Some(self.enter(&lane).await.map_err(Error::middleware)?),
-            None => None,
-        };
-        // Read after the gate: what was current before it would be stale.
-        let token = self.token(&cell).await.map_err(Error::middleware)?;
+        let mut token = self.token(&cell).await.map_err(Error::middleware)?;
+        let mut pass = None;
+        // After the token: a pass from before a long wait would say nothing about now.
+        if let Some(lane) = self.bearer.lane(&cell, request.url()) {
+            pass = lane.try_enter();
+            if pass.is_none() {
+                pass = Some(self.enter(&lane, extensions).await.map_err(Error::middleware)?);
+                token = self.token(&cell).await.map_err(Error::middleware)?;
+            }
+        }
+        if let Some(story) = &mut self.story {
+            story.sent(&cell, &token);
+        }
         request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
         let mut response = next.run(request, extensions).await?;
         // Where a redirect led elsewhere, the token was not sent and cannot have been refused (A3), nor is it this
         // origin that turned the request away.
-        if is_same_origin(response.url(), origin) {
+        if self.bearer.origin_of(response.url()) == Some(self.origin) {
             if let Some(refused) = Refused::read(response.status(), response.headers(), &token) {
                 // The second refusal is handed back, and costs nothing more (A4).
                 if refused.token_is_bad() && !self.is_replayed {
@@ -117,12 +119,9 @@ impl<'a> Call<'a> {
         Ok(response)
     }
 
-    async fn enter(&mut self, lane: &Lane) -> std::result::Result<Pass, gatepass::Error> {
-        if let Some(pass) = lane.try_enter() {
-            return Ok(pass);
-        }
+    async fn enter(&mut self, lane: &Lane, extensions: &Extensions) -> std::result::Result<Pass, gatepass::Error> {
         let since = Instant::now();
-        let pass = lane.enter(self.deadline).await;
+        let pass = lane.enter(extensions.get::<Deadline>().map(Deadline::instant)).await;
         if let Some(story) = &mut self.story {
             story.waited_at_gate += since.elapsed();
         }
@@ -136,7 +135,6 @@ impl<'a> Call<'a> {
         let since = Instant::now();
         let token = cell.get().await?;
         story.waited_for_token += since.elapsed();
-        story.sent(cell, &token);
         Ok(token)
     }
 

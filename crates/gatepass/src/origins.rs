@@ -94,7 +94,13 @@ impl Origins {
     /// scheme's default.
     #[inline]
     pub fn contains_parts(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
-        self.0.iter().any(|origin| origin.is(scheme, host, port))
+        self.position(scheme, host, port).is_some()
+    }
+
+    /// Which of these it is, counted from 0: two URLs with the same answer are of the same origin.
+    #[inline]
+    pub fn position(&self, scheme: &str, host: &str, port: Option<u16>) -> Option<usize> {
+        self.0.iter().position(|origin| origin.is(scheme, host, port))
     }
 }
 

@@ -16,7 +16,6 @@ use super::{
 use crate::{
     cell::{Claim, InHand, TokenCell},
     error::{BoxError, Error},
-    gate::Lane,
 };
 
 /// Puts the token on each request. From [`BearerLayer`](super::BearerLayer); see the [module docs](crate::bearer).
@@ -90,8 +89,7 @@ impl<S> Bearer<S> {
         Ok(Some(Carried::along(request, token)))
     }
 
-    /// Asks for the cell, at the gate, and for the token, in this order: whose gate it is says the cell, and a token read
-    /// before a wait would be stale after it.
+    /// Asks which cell it is, for its token, and at the gate.
     fn ask<B, R>(&mut self, request: Request<B>) -> ResponseFuture<S, B>
     where
         S: Service<Request<B>, Response = Response<R>> + Clone,
@@ -105,27 +103,26 @@ impl<S> Bearer<S> {
             Ok(cell) => cell,
             Err(error) => return self.refuse(error),
         };
-        let mut more = None;
-        if !self.config.is_plain() {
-            let lane = self.config.lane(&cell, request.uri());
-            let story = self.config.tells.then(|| request.extensions_mut().remove::<Story>().unwrap_or_default());
-            let pass = lane.as_ref().and_then(Lane::try_enter);
-            let is_closed = pass.is_none();
-            let asked_for = Box::new(More { pass, story });
-            if let Some(lane) = lane.filter(|_| is_closed) {
-                let waiting = Waiting::at_gate(cell, lane, self.let_go(), request, asked_for);
-                return ResponseFuture::waiting(waiting);
+        let lane = self.config.lane(&cell, request.uri());
+        let mut more = self.config.tells.then(|| {
+            let story = request.extensions_mut().remove::<Story>().unwrap_or_default();
+            Box::new(More { story: Some(story), ..More::default() })
+        });
+        let token = match cell.claim() {
+            Claim::Token(token) => token,
+            Claim::Refused(error) => return self.refuse(error),
+            Claim::Wait(waiter) => {
+                return ResponseFuture::waiting(Waiting::for_token(waiter, lane, self.let_go(), request, more));
             }
-            more = Some(asked_for);
+        };
+        if let Some(lane) = lane {
+            let Some(pass) = lane.try_enter() else {
+                return ResponseFuture::waiting(Waiting::at_gate(cell, lane, self.let_go(), request, more));
+            };
+            more.get_or_insert_default().pass = Some(pass);
         }
-        match cell.claim() {
-            Claim::Token(token) => {
-                let carried = Carried::on(&mut request, token, &cell, more);
-                ResponseFuture::sent(self.inner.call(request), Some(carried))
-            }
-            Claim::Wait(waiter) => ResponseFuture::waiting(Waiting::for_token(waiter, self.let_go(), request, more)),
-            Claim::Refused(error) => self.refuse(error),
-        }
+        let carried = Carried::on(&mut request, token, &cell, more);
+        ResponseFuture::sent(self.inner.call(request), Some(carried))
     }
 
     fn choose<B>(&self, request: Request<B>) -> (Result<TokenCell, Error>, Request<B>) {

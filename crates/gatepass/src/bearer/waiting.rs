@@ -2,6 +2,7 @@ use std::{
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 
 use http::Request;
@@ -17,12 +18,13 @@ use crate::{
     error::{BoxError, Error},
     gate::Lane,
     retry::Deadline,
-    token::Token,
 };
 
 /// A request that cannot be sent yet.
 pub(super) struct Waiting<S, B> {
     cell: TokenCell,
+    /// Where it has to pass.
+    lane: Option<Lane>,
     coming: Option<Coming>,
     service: S,
     request: Option<Request<B>>,
@@ -33,29 +35,26 @@ pub(super) struct Waiting<S, B> {
 type Coming = Pin<Box<dyn Future<Output = Result<Option<Box<More>>, Error>> + Send>>;
 
 impl<S, B> Waiting<S, B> {
-    pub(super) fn for_token(waiter: Waiter, service: S, request: Request<B>, more: Option<Box<More>>) -> Self {
+    pub(super) fn for_token(
+        waiter: Waiter,
+        lane: Option<Lane>,
+        service: S,
+        request: Request<B>,
+        more: Option<Box<More>>,
+    ) -> Self {
         let cell = waiter.cell().clone();
-        Self {
-            cell,
-            coming: Some(Box::pin(with_token(waiter.wait(), more))),
-            service,
-            request: Some(request),
-            more: None,
-        }
+        Self { cell, lane, coming: Some(Box::pin(token(waiter, more))), service, request: Some(request), more: None }
     }
 
-    pub(super) fn at_gate(cell: TokenCell, lane: Lane, service: S, request: Request<B>, mut more: Box<More>) -> Self {
-        let deadline = request.extensions().get::<Deadline>().map(Deadline::instant);
-        let own = cell.clone();
-        let coming = async move {
-            let since = clock::instant();
-            more.pass = Some(lane.enter(deadline).await?);
-            if let Some(story) = &mut more.story {
-                story.waited_at_gate += clock::instant().saturating_duration_since(since);
-            }
-            with_token(own.get(), Some(more)).await
-        };
-        Self { cell, coming: Some(Box::pin(coming)), service, request: Some(request), more: None }
+    pub(super) fn at_gate(
+        cell: TokenCell,
+        lane: Lane,
+        service: S,
+        request: Request<B>,
+        more: Option<Box<More>>,
+    ) -> Self {
+        let coming = Box::pin(pass(lane.clone(), deadline(&request), more));
+        Self { cell, lane: Some(lane), coming: Some(coming), service, request: Some(request), more: None }
     }
 }
 
@@ -64,43 +63,72 @@ where
     S: Service<Request<B>> + Clone,
     S::Error: Into<BoxError>,
 {
-    /// Waits for its turn and the token, then for the service, then sends.
+    /// Waits for the token, its turn at the gate and the service, then sends.
+    ///
+    /// What came first may be gone when the last of them is there, so all are looked at again then. The pass is taken last: one
+    /// from before a long wait would say nothing about now.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<(S::Future, Carried), BoxError>> {
-        let token = loop {
+        loop {
             if let Some(coming) = &mut self.coming {
                 self.more = ready!(coming.as_mut().poll(cx))?;
                 self.coming = None;
             }
             ready!(self.service.poll_ready(cx)).map_err(Into::into)?;
-            // Asked again: the token that came may have ended while the service got ready. If one lives, it does.
-            if let Some(living) = self.cell.peek() {
-                break living;
-            }
-            match self.cell.claim() {
-                Claim::Token(token) => break token,
+            // If one lives, it does.
+            let token = match self.cell.peek().map_or_else(|| self.cell.claim(), Claim::Token) {
+                Claim::Token(token) => token,
                 Claim::Refused(error) => return Poll::Ready(Err(error.into())),
                 Claim::Wait(waiter) => {
-                    self.coming = Some(Box::pin(with_token(waiter.wait(), self.more.take())));
-                    self.service = self.service.clone();
+                    let coming = Box::pin(token(waiter, self.more.take()));
+                    self.wait_for(coming);
+                    continue;
                 }
+            };
+            let Some(mut request) = self.request.take() else {
+                return Poll::Ready(Err(polled_again().into()));
+            };
+            if let Some(lane) = &self.lane
+                && self.more.as_ref().is_none_or(|more| more.pass.is_none())
+            {
+                let Some(passed) = lane.try_enter() else {
+                    let coming = Box::pin(pass(lane.clone(), deadline(&request), self.more.take()));
+                    self.request = Some(request);
+                    self.wait_for(coming);
+                    continue;
+                };
+                self.more.get_or_insert_default().pass = Some(passed);
             }
-        };
-        let Some(mut request) = self.request.take() else {
-            return Poll::Ready(Err(polled_again().into()));
-        };
-        let carried = Carried::on(&mut request, token, &self.cell, self.more.take());
-        Poll::Ready(Ok((self.service.call(request), carried)))
+            let carried = Carried::on(&mut request, token, &self.cell, self.more.take());
+            return Poll::Ready(Ok((self.service.call(request), carried)));
+        }
+    }
+
+    /// Lets go of the service that was made ready, which may hold a permit that others wait for.
+    fn wait_for(&mut self, coming: Coming) {
+        self.service = self.service.clone();
+        self.coming = Some(coming);
     }
 }
 
-async fn with_token(
-    token: impl Future<Output = Result<Token, Error>>,
-    mut more: Option<Box<More>>,
-) -> Result<Option<Box<More>>, Error> {
+fn deadline<B>(request: &Request<B>) -> Option<Instant> {
+    request.extensions().get::<Deadline>().map(Deadline::instant)
+}
+
+async fn token(waiter: Waiter, mut more: Option<Box<More>>) -> Result<Option<Box<More>>, Error> {
     let since = clock::instant();
-    token.await?;
+    waiter.wait().await?;
     if let Some(story) = more.as_mut().and_then(|more| more.story.as_mut()) {
         story.waited_for_token += clock::instant().saturating_duration_since(since);
     }
     Ok(more)
+}
+
+async fn pass(lane: Lane, deadline: Option<Instant>, more: Option<Box<More>>) -> Result<Option<Box<More>>, Error> {
+    let mut more = more.unwrap_or_default();
+    let since = clock::instant();
+    more.pass = Some(lane.enter(deadline).await?);
+    if let Some(story) = &mut more.story {
+        story.waited_at_gate += clock::instant().saturating_duration_since(since);
+    }
+    Ok(Some(more))
 }

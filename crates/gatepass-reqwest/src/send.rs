@@ -1,4 +1,7 @@
-use std::time::{Duration, Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use gatepass::{
@@ -9,35 +12,49 @@ use gatepass::{
 };
 use http::{Extensions, header};
 use reqwest::{Request, Response};
-use reqwest_middleware::{Error, Middleware, Next, Result};
+use reqwest_middleware::{Error, Middleware, Next};
 
 use crate::bearer::BearerMiddleware;
 
 #[async_trait]
 impl Middleware for BearerMiddleware {
-    async fn handle(&self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response, Error> {
         let Some(origin) = self.origin_of(request.url()) else {
             return next.run(request, extensions).await;
         };
         let mut call = Call::new(self, origin);
-        let Some(rules) = self.retry_rules() else {
-            return call.send(request, extensions, next).await;
-        };
-        let facts = Facts::of(request.method(), request.headers(), extensions);
-        let mut attempts = Attempts::start();
+        let mut repeating = self.retry_rules().map(|rules| {
+            let facts = Facts::of(request.method(), request.headers(), extensions);
+            (rules, facts, Attempts::start())
+        });
         loop {
             // What is sent is gone: the copy comes first (A6).
-            let Some(again) = request.try_clone() else {
-                return call.send(request, extensions, next).await;
+            let again = if repeating.is_some() { request.try_clone() } else { None };
+            let mut result = match call.carry(&mut request, extensions).await {
+                Ok(carried) => {
+                    let mut result = next.clone().run(request, extensions).await;
+                    if let (Ok(response), Some(carried)) = (&mut result, carried) {
+                        call.settle(response, carried);
+                    }
+                    result
+                }
+                Err(error) => Err(Error::middleware(error)),
             };
-            let mut result = call.send(request, extensions, next.clone()).await;
+            let (Some((rules, facts, attempts)), Some(again)) = (&mut repeating, again) else {
+                return result;
+            };
             let decision = match &result {
                 Ok(response) => {
                     let refused = response.extensions().get::<Refused>();
                     let outcome = Outcome::of(response.status(), response.headers(), refused).at_gate(call.is_held);
-                    attempts.next(rules, facts, outcome)
+                    attempts.next(rules, *facts, outcome)
                 }
-                Err(error) if is_transport_error(error) => attempts.next(rules, facts, Outcome::TransportError),
+                Err(error) if is_transport_error(error) => attempts.next(rules, *facts, Outcome::TransportError),
                 Err(_) => return result,
             };
             match decision {
@@ -45,7 +62,7 @@ impl Middleware for BearerMiddleware {
                 Decision::Retry { wait, .. } => {
                     // Lets go of the connection.
                     drop(result);
-                    call.sleep(wait).await;
+                    Box::pin(call.sleep(wait)).await;
                 }
                 Decision::Return(asked) => {
                     if let (Some(asked), Ok(response)) = (asked, &mut result) {
@@ -72,54 +89,87 @@ struct Call<'a> {
     story: Option<Story>,
 }
 
+/// What goes with one attempt, and is needed when its response comes.
+struct Carried<'a> {
+    cell: Cow<'a, TokenCell>,
+    token: Token,
+    pass: Option<Pass>,
+}
+
 impl<'a> Call<'a> {
     fn new(bearer: &'a BearerMiddleware, origin: usize) -> Self {
         let story = bearer.tells().then(Story::default);
         Self { bearer, origin, is_replayed: false, is_held: false, story }
     }
 
-    /// Sends once, with the token that is current. Drops it if it is refused.
-    async fn send(&mut self, mut request: Request, extensions: &mut Extensions, next: Next<'_>) -> Result<Response> {
+    /// Puts the token on the request, unless it has an `Authorization` of its own.
+    async fn carry(
+        &mut self,
+        request: &mut Request,
+        extensions: &Extensions,
+    ) -> Result<Option<Carried<'a>>, gatepass::Error> {
+        self.is_held = false;
         if request.headers().contains_key(header::AUTHORIZATION) {
-            return next.run(request, extensions).await;
+            return Ok(None);
         }
-        let cell = self.bearer.cell(&request, extensions).map_err(Error::middleware)?;
-        let mut token = self.token(&cell).await.map_err(Error::middleware)?;
-        let mut pass = None;
-        // After the token: a pass from before a long wait would say nothing about now.
-        if let Some(lane) = self.bearer.lane(&cell, request.url()) {
-            pass = lane.try_enter();
-            if pass.is_none() {
-                pass = Some(self.enter(&lane, extensions).await.map_err(Error::middleware)?);
-                token = self.token(&cell).await.map_err(Error::middleware)?;
-            }
-        }
+        let cell = self.bearer.cell(request, extensions)?;
+        let lane = self.bearer.lane(&cell, request.url());
+        let (token, pass) = match (cell.fresh(), &lane) {
+            (Some(token), None) => (token, None),
+            // In a box, since it would make the future of each call large.
+            _ => Box::pin(self.wait(&cell, lane, extensions)).await?,
+        };
+        request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
         if let Some(story) = &mut self.story {
             story.sent(&cell, &token);
         }
-        request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-        let mut response = next.run(request, extensions).await?;
+        Ok(Some(Carried { cell, token, pass }))
+    }
+
+    /// The token, and the pass of the gate. That one last: from before a long wait it would say nothing about now.
+    async fn wait(
+        &mut self,
+        cell: &TokenCell,
+        lane: Option<Lane>,
+        extensions: &Extensions,
+    ) -> Result<(Token, Option<Pass>), gatepass::Error> {
+        let token = self.token(cell).await?;
+        let Some(lane) = lane else {
+            return Ok((token, None));
+        };
+        match lane.try_enter() {
+            Some(pass) => Ok((token, Some(pass))),
+            None => {
+                let pass = self.enter(&lane, extensions).await?;
+                // What was current before may have ended.
+                Ok((self.token(cell).await?, Some(pass)))
+            }
+        }
+    }
+
+    /// Reads the head of the response. A bad token is dropped from its cell, and then the response marked.
+    fn settle(&mut self, response: &mut Response, Carried { cell, token, pass }: Carried<'_>) {
         // Where a redirect led elsewhere, the token was not sent and cannot have been refused (A3), nor is it this
         // origin that turned the request away.
-        if self.bearer.origin_of(response.url()) == Some(self.origin) {
-            if let Some(refused) = Refused::read(response.status(), response.headers(), &token) {
-                // The second refusal is handed back, and costs nothing more (A4).
-                if refused.token_is_bad() && !self.is_replayed {
-                    cell.reject(&token);
-                }
-                response.extensions_mut().insert(refused);
+        let is_from_there = |response: &Response| self.bearer.origin_of(response.url()) == Some(self.origin);
+        if let Some(refused) = Refused::read(response.status(), response.headers(), &token)
+            && is_from_there(response)
+        {
+            // The second refusal is handed back, and costs nothing more (A4).
+            if refused.token_is_bad() && !self.is_replayed {
+                cell.reject(&token);
             }
-            self.is_held = pass.is_some_and(|pass| pass.answered(response.status(), response.headers()));
-        } else {
-            self.is_held = false;
+            response.extensions_mut().insert(refused);
+        }
+        if let Some(pass) = pass.filter(|_| is_from_there(response)) {
+            self.is_held = pass.answered(response.status(), response.headers());
         }
         if let Some(story) = &self.story {
             response.extensions_mut().insert(story.clone());
         }
-        Ok(response)
     }
 
-    async fn enter(&mut self, lane: &Lane, extensions: &Extensions) -> std::result::Result<Pass, gatepass::Error> {
+    async fn enter(&mut self, lane: &Lane, extensions: &Extensions) -> Result<Pass, gatepass::Error> {
         let since = Instant::now();
         let pass = lane.enter(extensions.get::<Deadline>().map(Deadline::instant)).await;
         if let Some(story) = &mut self.story {
@@ -128,7 +178,7 @@ impl<'a> Call<'a> {
         pass
     }
 
-    async fn token(&mut self, cell: &TokenCell) -> std::result::Result<Token, gatepass::Error> {
+    async fn token(&mut self, cell: &TokenCell) -> Result<Token, gatepass::Error> {
         let Some(story) = &mut self.story else {
             return cell.get().await;
         };

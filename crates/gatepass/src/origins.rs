@@ -152,8 +152,8 @@ impl Origin {
     fn is(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
         let (own_scheme, default_port) = scheme_of(self.https);
         port.unwrap_or(default_port) == self.port
-            && (host.eq_ignore_ascii_case(&self.host) || is_same_ipv6(host, &self.host))
-            && scheme.eq_ignore_ascii_case(own_scheme)
+            && (*host == *self.host || host.eq_ignore_ascii_case(&self.host) || is_same_ipv6(host, &self.host))
+            && (scheme == own_scheme || scheme.eq_ignore_ascii_case(own_scheme))
     }
 }
 

@@ -73,6 +73,15 @@ impl TokenCell {
         self.0.living()
     }
 
+    /// The current token, if nothing is to be done about it: no renewal is due. Lock-free; starts nothing. For adapters: who
+    /// finds none [gets](Self::get) it.
+    #[inline]
+    pub fn fresh(&self) -> Option<Token> {
+        let now = self.0.settings.clock.tick();
+        let current = self.0.current.load();
+        current.as_ref().filter(|current| current.is_quiet(now)).map(|current| current.token().clone())
+    }
+
     /// The current token; where there is none, that of the one exchange that everybody waits for (C2).
     ///
     /// Exchanges that are due are started on the way (C7).
@@ -344,13 +353,7 @@ impl TokenCell {
     /// The token, or what to wait for. The hot path: with a fresh token one load and one comparison.
     #[inline]
     pub(crate) fn claim(&self) -> Claim {
-        let now = self.0.settings.clock.tick();
-        if let Some(current) = &*self.0.current.load()
-            && current.is_quiet(now)
-        {
-            return Claim::Token(current.token().clone());
-        }
-        self.decide(now)
+        self.fresh().map_or_else(|| self.decide(self.0.settings.clock.tick()), Claim::Token)
     }
 
     /// The token, if nothing has to be decided about it. Starts nothing. For who may have it in hand from the last time.
@@ -364,8 +367,7 @@ impl TokenCell {
             return current.is_quiet(now).then(|| current.token().clone());
         }
         in_hand.renew(self, edition);
-        let current = self.0.current.load();
-        current.as_ref().filter(|current| current.is_quiet(now)).map(|current| current.token().clone())
+        self.fresh()
     }
 
     #[cold]

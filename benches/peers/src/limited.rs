@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use gatepass::retry::Rules;
+use gatepass::{Gate, retry::Rules};
 use gatepass_testkit::{Api, AuthorizationServer};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
@@ -23,6 +23,8 @@ pub(crate) struct Limited {
     pub(crate) time: Duration,
 }
 
+const GATED: &str = "gatepass-reqwest, Gate";
+
 const CALLERS: usize = 1_000;
 const RETRIES: u32 = 3;
 const ALLOWED: (usize, Duration) = (250, Duration::from_secs(1));
@@ -32,7 +34,7 @@ pub(crate) const WORD: &str = "limited";
 pub(crate) fn run(wanted: impl Fn(&str) -> bool) -> Vec<Limited> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let mut all = Vec::new();
-    for name in ["gatepass-reqwest", "reqwest-retry"] {
+    for name in ["gatepass-reqwest", GATED, "reqwest-retry"] {
         if wanted(name) {
             eprintln!("{name}: {WORD} …");
             all.push(runtime.block_on(play(name)));
@@ -49,8 +51,9 @@ async fn play(name: &'static str) -> Limited {
     let (client, token) = if name == "reqwest-retry" {
         (client.with(retry::middleware(RETRIES)).build(), Some(post(&token_url).await.unwrap().0))
     } else {
-        let rules = Rules::new().max_retries(RETRIES);
-        (client.with(ours::middleware(&token_url, api.origin()).rules(rules)).build(), None)
+        let bearer = ours::middleware(&token_url, api.origin()).rules(Rules::new().max_retries(RETRIES));
+        let bearer = if name == GATED { bearer.gate(Gate::new()) } else { bearer };
+        (client.with(bearer).build(), None)
     };
     // Whoever has to fetch a token has it.
     call(client.clone(), api.url("/items"), token.clone()).await;

@@ -1,5 +1,6 @@
 //! Stories about the layer over a service that insists on being used as tower says.
 
+mod gate;
 pub(crate) mod probe;
 mod readiness;
 mod refusals;

@@ -16,7 +16,7 @@ use crate::{
     cell::{Claim, TokenCell, Waiter},
     clock,
     error::{BoxError, Error},
-    gate::Lane,
+    gate::{Lane, Pass},
     retry::Deadline,
 };
 
@@ -87,10 +87,11 @@ where
             let Some(mut request) = self.request.take() else {
                 return Poll::Ready(Err(polled_again().into()));
             };
-            if let Some(lane) = &self.lane
-                && self.more.as_ref().is_none_or(|more| more.pass.is_none())
-            {
-                let Some(passed) = lane.try_enter() else {
+            if let Some(lane) = &self.lane {
+                // One from before the lane was closed is given back.
+                let held = self.more.as_mut().and_then(|more| more.pass.take());
+                let held = held.and_then(Pass::unless_closed);
+                let Some(passed) = held.or_else(|| lane.try_enter()) else {
                     let coming = Box::pin(pass(lane.clone(), deadline(&request), self.more.take()));
                     self.request = Some(request);
                     self.wait_for(coming);

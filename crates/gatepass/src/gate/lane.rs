@@ -192,6 +192,22 @@ impl Pass {
         }
         effect != Effect::None
     }
+
+    /// For who has not sent yet: the pass, unless the lane was closed since. Then it has to come to the lane again.
+    pub(crate) fn unless_closed(mut self) -> Option<Self> {
+        let mut state = self.lane.lock();
+        let (comes_back, has_queue) = (state.take_back(self.ticket), state.has_queue());
+        drop(state);
+        if !comes_back {
+            return Some(self);
+        }
+        if has_queue {
+            self.lane.0.changed.notify_one();
+        }
+        // Not lost: nothing was sent.
+        self.is_answered = true;
+        None
+    }
 }
 
 impl Drop for Pass {

@@ -194,6 +194,13 @@ impl State {
         Effect::None
     }
 
+    /// One that did not go yet comes back if the lane was closed since; whether it does.
+    pub(super) fn take_back(&mut self, ticket: Ticket) -> bool {
+        let was_closed = ticket.closings != self.closings;
+        self.in_flight = self.in_flight.saturating_sub(was_closed.into());
+        was_closed
+    }
+
     /// No response came, and whether the request counted is not known.
     pub(super) fn lost(&mut self, ticket: Ticket) {
         self.in_flight = self.in_flight.saturating_sub(1);

@@ -72,6 +72,7 @@ impl Middleware for BearerMiddleware {
                 }
                 _ => return result,
             }
+            call.deadline = rules.deadline(attempts, *facts);
             request = again;
         }
     }
@@ -82,6 +83,8 @@ struct Call<'a> {
     bearer: &'a BearerMiddleware,
     /// Which of the middleware's.
     origin: usize,
+    /// Of the rules, for what is sent again.
+    deadline: Option<Instant>,
     /// Sent for the second time because its token was refused.
     is_replayed: bool,
     /// Turned away, and the gate took the wait upon itself.
@@ -99,7 +102,7 @@ struct Carried<'a> {
 impl<'a> Call<'a> {
     fn new(bearer: &'a BearerMiddleware, origin: usize) -> Self {
         let story = bearer.tells().then(Story::default);
-        Self { bearer, origin, is_replayed: false, is_held: false, story }
+        Self { bearer, origin, deadline: None, is_replayed: false, is_held: false, story }
     }
 
     /// Puts the token on the request, unless it has an `Authorization` of its own.
@@ -171,7 +174,8 @@ impl<'a> Call<'a> {
 
     async fn enter(&mut self, lane: &Lane, extensions: &Extensions) -> Result<Pass, gatepass::Error> {
         let since = Instant::now();
-        let pass = lane.enter(extensions.get::<Deadline>().map(Deadline::instant)).await;
+        let own = extensions.get::<Deadline>().map(Deadline::instant);
+        let pass = lane.enter(self.deadline.or(own)).await;
         if let Some(story) = &mut self.story {
             story.waited_at_gate += since.elapsed();
         }

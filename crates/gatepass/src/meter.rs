@@ -1,8 +1,8 @@
 //! What is counted, with the feature `metrics`; without it nothing here does anything.
 //!
 //! One function for each thing that happens. Names, labels and meanings are the table of `docs/observability.md`, which
-//! a test holds against what is emitted here. Nothing is called for a fresh token (C1), and nothing but the end of an
-//! [`AtRisk`] under a cell's lock: a recorder is code of others.
+//! a test holds against what is emitted here. Nothing is called for a fresh token (C1), and nothing under a cell's lock:
+//! a recorder is code of others.
 
 #[cfg(not(feature = "metrics"))]
 mod nobody;
@@ -155,9 +155,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A set that is not in the store, though it should be (C5). At risk until this is dropped.
-///
-/// That may be under the cell's lock: what is called then is a handle that is there already, not the recorder.
+/// A set that is not in the store, though it should be (C5). At risk until this is dropped, which must not be under the
+/// cell's lock.
 #[derive(Debug)]
 pub(crate) struct AtRisk {
     _raised: Raised,

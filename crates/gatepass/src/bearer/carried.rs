@@ -33,8 +33,9 @@ impl Carried {
     /// Puts the token on a request.
     pub(super) fn on<B>(request: &mut Request<B>, token: Token, cell: &TokenCell, mut more: Option<Box<More>>) -> Self {
         request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
-        if let Some(story) = more.as_mut().and_then(|more| more.story.as_mut()) {
-            story.sent(cell, &token);
+        if let Some(more) = &mut more {
+            more.pass.iter_mut().for_each(Pass::sent);
+            more.story.iter_mut().for_each(|story| story.sent(cell, &token));
         }
         Self { more, ..Self::along(request, token) }
     }

@@ -4,6 +4,7 @@ mod gate;
 pub(crate) mod probe;
 mod readiness;
 mod refusals;
+mod turns;
 
 use std::{
     future::{Future, pending},

@@ -127,7 +127,7 @@ async fn token(waiter: Waiter, mut more: Option<Box<More>>) -> Result<Option<Box
 async fn pass(lane: Lane, deadline: Option<Instant>, more: Option<Box<More>>) -> Result<Option<Box<More>>, Error> {
     let mut more = more.unwrap_or_default();
     let since = clock::instant();
-    more.pass = Some(lane.enter(deadline).await?);
+    more.pass = Some(lane.enter(deadline).await?.held());
     if let Some(story) = &mut more.story {
         story.waited_at_gate += clock::instant().saturating_duration_since(since);
     }

@@ -143,7 +143,9 @@ impl Inner {
                 Err(Unfit::from(error))
             }
         };
+        let _at_risk;
         let mut ledger = self.lock();
+        _at_risk = ledger.at_risk();
         if ledger.generation != started_at {
             // A set was put meanwhile, by somebody who knew better.
             drop(ledger);
@@ -209,7 +211,9 @@ impl Inner {
 
     /// What was at risk is stored, or need not be any more.
     pub(super) fn saved(&self, unsaved: &Arc<Unsaved>, known: Option<u64>) {
+        let _at_risk;
         let mut ledger = self.lock();
+        _at_risk = ledger.at_risk();
         if ledger.trouble_mut().unsaved.take_if(|own| Arc::ptr_eq(own, unsaved)).is_some()
             && let Some(known) = known
         {
@@ -219,7 +223,9 @@ impl Inner {
 
     /// What was at risk was removed from the store meanwhile: it is not used any more.
     pub(super) fn drop_removed(&self, unsaved: &Arc<Unsaved>) {
+        let _at_risk;
         let mut ledger = self.lock();
+        _at_risk = ledger.at_risk();
         if ledger.trouble().unsaved.as_ref().is_some_and(|own| Arc::ptr_eq(own, unsaved)) {
             ledger.forget();
             self.publish(None);
@@ -294,7 +300,9 @@ impl Inner {
         let now = self.now();
         let renewable = self.settings.source.can_renew(&set);
         let known = known.map_err(|error| (error, AtRisk::begin(self.name())));
+        let _at_risk;
         let mut ledger = self.lock();
+        _at_risk = ledger.at_risk();
         let previous = ledger.generation;
         let current = match set.access_token {
             Some(_) => Some(self.publishable(&mut set, renewable, previous + 1, now)?),
@@ -328,7 +336,9 @@ impl Inner {
     /// Forgets the set. What is under way brings nothing back.
     pub(super) fn remove(&self) {
         let now = self.now();
+        let _at_risk;
         let mut ledger = self.lock();
+        _at_risk = ledger.at_risk();
         ledger.remove(now.tick, now.wall);
         self.publish(None);
         let overtaken = ledger.flight.take();

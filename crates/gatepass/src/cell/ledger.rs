@@ -138,6 +138,11 @@ impl Ledger {
         self.trouble.as_deref().unwrap_or(&CALM)
     }
 
+    /// To be dropped when the lock is free again: with it goes a gauge, which is code of others.
+    pub(super) fn at_risk(&self) -> Option<Arc<Unsaved>> {
+        self.trouble().unsaved.clone()
+    }
+
     pub(super) fn trouble_mut(&mut self) -> &mut Trouble {
         self.trouble.get_or_insert_default()
     }

@@ -72,8 +72,11 @@ fn is_spent(limits: &RateLimits) -> bool {
     limits.iter().any(|limit| limit.remaining == Some(0))
 }
 
-/// When all is there again of which nothing is left.
+/// When all is there again of which nothing is left. A moment that has passed, by one clock or the other, says nothing.
 fn reset(limits: &RateLimits) -> Option<Asked> {
     let spent = limits.iter().filter(|limit| limit.remaining == Some(0));
-    spent.filter_map(|limit| limit.reset).max().map(|wait| Asked { wait, by_retry_after: false })
+    spent
+        .filter_map(|limit| limit.reset.filter(|reset| !reset.is_zero()))
+        .max()
+        .map(|wait| Asked { wait, by_retry_after: false })
 }

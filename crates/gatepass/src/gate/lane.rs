@@ -1,5 +1,6 @@
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -10,7 +11,7 @@ use std::{
 use http::{HeaderMap, StatusCode};
 use tokio::{
     sync::{Notify, Semaphore},
-    time::timeout_at,
+    time::{timeout, timeout_at},
 };
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
     events,
     handle::{Common, Settings},
     key::Name,
-    state::{Effect, State, Ticket},
+    state::{Admitted, Effect, STALLED, State, Ticket},
 };
 use crate::{clock, error::Error};
 
@@ -42,6 +43,7 @@ struct Inner {
 pub struct Pass {
     lane: Lane,
     ticket: Ticket,
+    is_sent: bool,
     is_answered: bool,
 }
 
@@ -123,8 +125,19 @@ impl Lane {
     }
 
     async fn turn(&self) -> Result<Pass, Error> {
-        // Never closed. Given back on any way out, a panic or an abort included.
-        let _turn = self.0.turn.acquire().await.map_err(|_| Error::transient("the gate is gone"))?;
+        let mut turn = pin!(self.0.turn.acquire());
+        // Given back on any way out, a panic or an abort included.
+        let _turn = loop {
+            match timeout(STALLED, turn.as_mut()).await {
+                // Never closed.
+                Ok(turn) => break turn.map_err(|_| Error::transient("the gate is gone"))?,
+                Err(_) => {
+                    if let Some(pass) = self.overtake(clock::instant()) {
+                        return Ok(pass);
+                    }
+                }
+            }
+        };
         loop {
             match self.admit(clock::instant(), true) {
                 Ok(pass) => return Ok(pass),
@@ -136,15 +149,26 @@ impl Lane {
     }
 
     fn admit(&self, now: Instant, queued: bool) -> Result<Pass, Instant> {
-        let (admitted, rate) = {
-            let mut state = self.lock();
-            let admitted = state.admit(now, queued)?;
-            (admitted, admitted.opened.then(|| state.rate()))
-        };
+        let mut state = self.lock();
+        let admitted = state.admit(now, queued)?;
+        Ok(self.pass(state, admitted))
+    }
+
+    fn overtake(&self, now: Instant) -> Option<Pass> {
+        let mut state = self.lock();
+        let admitted = state.overtake(now)?;
+        Some(self.pass(state, admitted))
+    }
+
+    fn pass(&self, state: MutexGuard<'_, State>, admitted: Admitted) -> Pass {
+        let rate = admitted.opened.then(|| state.rate());
+        drop(state);
+        // Before the event: should the subscriber panic, it is given back.
+        let pass = Pass { lane: self.clone(), ticket: admitted.ticket, is_sent: true, is_answered: false };
         if let Some(rate) = rate {
             events::opened(&self.0.name, rate);
         }
-        Ok(Pass { lane: self.clone(), ticket: admitted.ticket, is_answered: false })
+        pass
     }
 
     fn refuse(&self, why: &str, wait: Duration) -> Error {
@@ -192,21 +216,26 @@ impl Pass {
         }
         effect != Effect::None
     }
+}
 
-    /// For who has not sent yet: the pass, unless the lane was closed since. Then it has to come to the lane again.
-    pub(crate) fn unless_closed(mut self) -> Option<Self> {
-        let mut state = self.lane.lock();
-        let (comes_back, has_queue) = (state.take_back(self.ticket), state.has_queue());
-        drop(state);
-        if !comes_back {
-            return Some(self);
-        }
-        if has_queue {
-            self.lane.0.changed.notify_one();
-        }
-        // Not lost: nothing was sent.
-        self.is_answered = true;
-        None
+/// For who has more to wait for after it.
+impl Pass {
+    /// Counts for nothing until it is [sent](Self::sent).
+    pub(crate) fn held(mut self) -> Self {
+        self.is_sent = false;
+        self
+    }
+
+    /// The request goes only now.
+    pub(crate) fn sent(&mut self) {
+        self.is_sent = true;
+        self.ticket.sent = clock::instant();
+    }
+
+    /// This, unless the lane was closed since: whoever was not sent yet comes back to it then.
+    pub(crate) fn unless_closed(self) -> Option<Self> {
+        let was_closed = self.lane.lock().was_closed_since(self.ticket);
+        (!was_closed).then_some(self)
     }
 }
 
@@ -216,7 +245,11 @@ impl Drop for Pass {
             return;
         }
         let mut state = self.lane.lock();
-        state.lost(self.ticket);
+        if self.is_sent {
+            state.lost(self.ticket);
+        } else {
+            state.unsent(self.ticket);
+        }
         let has_queue = state.has_queue();
         drop(state);
         if has_queue {

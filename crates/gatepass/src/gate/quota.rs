@@ -9,6 +9,10 @@ use crate::{
 
 /// How many policies of one lane are followed; a server has two or three.
 const POLICIES: usize = 8;
+/// What is longer is not kept: a server could fill the memory with names.
+const LONGEST_NAME: usize = 256;
+/// So long, at most, after the reset a quota is followed of which no answer speaks (RL-12).
+const LONGEST_SILENCE: Duration = Duration::from_secs(24 * 3600);
 /// How much of a lost moment may be caught up: timers are a millisecond or more late.
 const SLACK: Duration = Duration::from_millis(20);
 
@@ -55,8 +59,11 @@ impl Quotas {
     /// A response came, with these fields or none.
     pub(super) fn report(&mut self, limits: Option<&RateLimits>, report: Report) {
         // What nobody speaks of any more is over.
-        self.list.retain(|quota| report.now < quota.resets + quota.window);
-        let limits = limits.into_iter().flat_map(RateLimits::iter).filter(|limit| limit.counts_requests);
+        self.list.retain(|quota| report.now < quota.resets + quota.window.min(LONGEST_SILENCE));
+        let limits = limits
+            .into_iter()
+            .flat_map(RateLimits::iter)
+            .filter(|limit| limit.counts_requests && has_short_names(limit));
         for limit in limits {
             let has_room = self.list.len() < POLICIES;
             let (Some(remaining), Some(reset)) = (limit.remaining, limit.reset.or(limit.window)) else {
@@ -192,6 +199,12 @@ impl Quota {
     fn is_plenty(&self, left: u64) -> bool {
         left > self.limit / 5
     }
+}
+
+fn has_short_names(limit: &RateLimit) -> bool {
+    let policy = limit.policy.as_ref().map_or(0, |policy| policy.len());
+    let partition = limit.partition.as_ref().map_or(0, |partition| partition.len());
+    policy.max(partition) <= LONGEST_NAME
 }
 
 #[cfg(test)]

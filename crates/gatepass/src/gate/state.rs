@@ -17,6 +17,8 @@ const LONGEST_OWN_WAIT: Duration = Duration::from_secs(30);
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// What is longer is absurd, and a single response must not close a lane for good.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+/// When somebody could go for so long and nobody did, whoever has the turn is not polled: others may overtake.
+pub(super) const STALLED: Duration = Duration::from_secs(1);
 /// When nobody had to wait for so long, the pace is forgotten.
 const FREE_AFTER: Duration = Duration::from_secs(60);
 
@@ -37,6 +39,8 @@ pub(super) struct State {
     sent: u64,
     /// When somebody had to wait last.
     busy: Instant,
+    /// When somebody went last.
+    last: Instant,
 }
 
 /// Until when nobody goes.
@@ -56,7 +60,7 @@ struct Closed {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     number: u64,
-    sent: Instant,
+    pub(super) sent: Instant,
     /// How often the lane had been closed.
     closings: u32,
 }
@@ -91,6 +95,7 @@ impl State {
             in_flight: 0,
             sent: 0,
             busy: now,
+            last: now,
         }
     }
 
@@ -122,11 +127,24 @@ impl State {
             self.busy = now;
         }
         self.in_flight = self.in_flight.saturating_add(1);
+        self.last = now;
         self.sent += 1;
         Ok(Admitted {
             ticket: Ticket { number: self.sent, sent: now, closings: self.closings },
             opened: closed.is_some(),
         })
+    }
+
+    /// Lets one of the queue go to whom it is not the turn, if who has it could have gone long ago.
+    pub(super) fn overtake(&mut self, now: Instant) -> Option<Admitted> {
+        let earlier = now.checked_sub(STALLED)?;
+        let could_go = !self.is_closed(earlier) && self.ready_at(now).is_none_or(|ready_at| ready_at <= earlier);
+        (could_go && self.last <= earlier).then(|| self.admit(now, true).ok()).flatten()
+    }
+
+    /// Whether nobody goes now.
+    pub(super) fn is_closed(&self, now: Instant) -> bool {
+        self.closed.is_some_and(|closed| now < closed.until)
     }
 
     /// How long somebody would wait who comes now: the closed time, and those before it one by one.
@@ -194,17 +212,20 @@ impl State {
         Effect::None
     }
 
-    /// One that did not go yet comes back if the lane was closed since; whether it does.
-    pub(super) fn take_back(&mut self, ticket: Ticket) -> bool {
-        let was_closed = ticket.closings != self.closings;
-        self.in_flight = self.in_flight.saturating_sub(was_closed.into());
-        was_closed
+    /// Whether a refusal came since this one was let through.
+    pub(super) fn was_closed_since(&self, ticket: Ticket) -> bool {
+        ticket.closings != self.closings
     }
 
     /// No response came, and whether the request counted is not known.
     pub(super) fn lost(&mut self, ticket: Ticket) {
-        self.in_flight = self.in_flight.saturating_sub(1);
         self.quotas.lost();
+        self.unsent(ticket);
+    }
+
+    /// One that was let go was not sent.
+    pub(super) fn unsent(&mut self, ticket: Ticket) {
+        self.in_flight = self.in_flight.saturating_sub(1);
         if ticket.closings == self.closings {
             self.pace.iter_mut().for_each(Pace::gone);
         }
@@ -243,7 +264,14 @@ impl State {
         self.closed = Some(match (self.closed, is_current) {
             // Already closed by one like it.
             (Some(closed), false) => Closed { until, ..closed },
-            (_, is_new) => Closed { at: now, wait, until, named, is_new },
+            (_, is_new) => Closed {
+                at: now,
+                wait,
+                until,
+                named,
+                // Where the pace was forgotten, a late one shows it again.
+                is_new: is_new || self.pace.is_none(),
+            },
         });
         match earlier {
             None => Effect::Closed(until - now),

@@ -1,5 +1,6 @@
 mod closing;
 mod lanes;
+mod properties;
 mod queue;
 mod simulation;
 

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower::retry::{Policy, RetryLayer};
 use tower_layer::Stack;
 
-use super::{Attempts, ByClone, ByFunction, CloneBody, Decision, Facts, IfEmpty, Never, Outcome, Rules};
+use super::{Attempts, ByClone, ByFunction, CloneBody, Deadline, Decision, Facts, IfEmpty, Never, Outcome, Rules};
 use crate::{
     bearer::{AtGate, BearerLayer, Refused, Replayed, Story},
     error::{BoxError, Error},
@@ -110,6 +110,10 @@ where
             }
             (Decision::Return(_), _) => return None,
         };
+        // For who waits beneath, at a gate (R4).
+        if let Some(deadline) = self.rules.deadline(&self.attempts, facts) {
+            request.extensions_mut().insert(Deadline::at(deadline));
+        }
         // It goes on where this attempt has left it.
         if let Some(mut story) = result.as_mut().ok().and_then(|response| response.extensions_mut().remove::<Story>()) {
             story.waited_to_retry += wait;

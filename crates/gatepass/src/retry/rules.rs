@@ -198,8 +198,9 @@ impl Rules {
         (asked <= self.longest_wait).then(|| asked + spread.mul_f64(jitter))
     }
 
-    /// The earlier of the total time and the request's own deadline (R2).
-    fn deadline(&self, attempts: &Attempts, request: Facts) -> Option<Instant> {
+    /// The earlier of the total time and the request's own deadline (R2). For adapters: what waits beneath, at a gate,
+    /// ends by it too (R4).
+    pub fn deadline(&self, attempts: &Attempts, request: Facts) -> Option<Instant> {
         let own = attempts.started.checked_add(self.total_time);
         match (own, request.deadline) {
             (Some(own), Some(request)) => Some(own.min(request)),

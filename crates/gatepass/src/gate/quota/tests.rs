@@ -181,3 +181,20 @@ fn r6_a_request_that_was_lost_counts_as_spent() {
     quotas.lost();
     assert_eq!(wait(&quotas, now, 0), secs(3));
 }
+
+#[test]
+fn rl_12_one_response_slows_nobody_for_more_than_a_day() {
+    for line in [r#""a";r=0;t=9999999;q=1;w=315360000"#, r#""a";r=0;t=1;q=0;w=18446744073709551615"#] {
+        let (mut quotas, now) = told(line);
+        quotas.report(None, report(now + secs(86_400) + 2 * MINUTE, 2));
+        assert!(quotas.is_empty(), "{line}");
+    }
+}
+
+/// 10,000 lanes with eight policies each, and a server that names them.
+#[test]
+fn rl_12_names_of_any_length_are_not_kept() {
+    let long = "a".repeat(10_000);
+    let (quotas, _) = told(&format!(r#""{long}";r=0;t=60, "b";r=0;t=60;pk="{long}""#));
+    assert!(quotas.is_empty());
+}

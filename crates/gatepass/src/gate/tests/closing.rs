@@ -278,3 +278,35 @@ async fn r6_with_fields_nobody_is_refused() {
     }
     assert!(start.elapsed() < secs(200), "{:?}", start.elapsed());
 }
+
+/// A moment in the past, of a clock that is off, or zero: that says nothing.
+#[tokio::test(start_paused = true)]
+async fn rl_12_fields_that_reset_now_bring_no_hot_loop() {
+    for reset in ["0", "1000000001"] {
+        let lane = lane(&Gate::new());
+        let fields = headers([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)]);
+        let (start, mut refused) = (Instant::now(), 0);
+        while start.elapsed() < secs(60) {
+            assert!(lane.enter(None).await.unwrap().answered(StatusCode::TOO_MANY_REQUESTS, &fields));
+            refused += 1;
+        }
+        assert!(refused < 12, "{refused} refusals in a minute");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn r5_after_a_429_that_came_when_the_lane_was_free_again_they_resume_spread_out_too() {
+    let lane = lane(&Gate::new());
+    let passes: Vec<_> = (0..12).map(|_| lane.try_enter().unwrap()).collect();
+    let mut passes = passes.into_iter();
+    let (first, late) = (passes.next().unwrap(), passes.next().unwrap());
+    passes.for_each(|pass| assert!(!accept(pass)));
+    assert!(refuse(first, 1));
+    time_to_enter(&lane).await;
+    sleep(secs(100)).await;
+    assert!((0..10).all(|_| lane.try_enter().is_some()), "free");
+    assert!(refuse(late, 3));
+    time_to_enter(&lane).await;
+    let at_once = (0..100).filter(|_| lane.try_enter().is_some()).count();
+    assert!(at_once < 10, "{at_once} at once");
+}

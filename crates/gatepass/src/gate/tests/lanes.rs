@@ -75,3 +75,21 @@ async fn r5_a_lane_that_is_asked_for_outlives_a_flood_of_others() {
         }
     }
 }
+
+/// A subscriber is code of others.
+#[tokio::test(start_paused = true)]
+async fn r5_a_subscriber_that_panics_takes_no_pass_with_it() {
+    struct Panics;
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Panics {
+        fn on_event(&self, _: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            panic!("as it was told");
+        }
+    }
+    let lane = closed(&Gate::new(), 0, 1);
+    tokio::time::advance(secs(3)).await;
+    let subscriber = tracing_subscriber::layer::SubscriberExt::with(tracing_subscriber::registry(), Panics);
+    let entering = std::panic::AssertUnwindSafe(|| lane.try_enter());
+    let entered = tracing::subscriber::with_default(subscriber, || std::panic::catch_unwind(entering));
+    assert!(entered.is_err(), "as the lane opened");
+    assert!(lane.try_enter().is_some(), "one at a time, and nobody is under way");
+}

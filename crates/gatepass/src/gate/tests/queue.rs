@@ -1,6 +1,9 @@
 //! Who waits, in which order, and who leaves.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+};
 
 use tokio::{
     task::{JoinHandle, yield_now},
@@ -213,4 +216,19 @@ async fn r5_where_they_go_one_at_a_time_the_next_goes_when_the_last_was_answered
         next.await.unwrap();
         assert_eq!(start.elapsed(), millis(100));
     }
+}
+
+/// A stream's `buffered`, a `select!`: what is not polled for a while may have the turn.
+#[tokio::test(start_paused = true)]
+async fn r5_one_that_nobody_polls_at_its_turn_holds_the_others_up_for_a_moment_only() {
+    let lane = closed(&Gate::new(), 10, 1);
+    let mut idle = Box::pin(lane.enter(None));
+    assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(idle.as_mut().poll(cx))).await.is_pending());
+    let start = Instant::now();
+    for _ in 0..3 {
+        accept(lane.enter(None).await.unwrap());
+    }
+    assert!(start.elapsed() < secs(8), "{:?}", start.elapsed());
+    accept(idle.await.unwrap());
+    assert!(time_to_enter(&lane).await < secs(1), "then all is as before");
 }

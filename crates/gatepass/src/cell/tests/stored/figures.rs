@@ -62,3 +62,32 @@ async fn a_recorder_may_ask_the_cell_itself() {
     page.asks(|| {});
     assert_eq!(page.figure("gatepass_exchanges_total{cell=alice,reason=rejected,outcome=transient}"), 1.0);
 }
+
+/// What ends the risk is under the lock; the gauge, too, is code of others.
+#[tokio::test(start_paused = true)]
+async fn a_gauge_that_falls_may_ask_the_cell_itself() {
+    type End = fn(&TokenCell);
+    let ends: [End; 3] = [
+        |cell| drop(at_once(cell.remove())),
+        |cell| drop(at_once(cell.put(TokenSet::new("again").refresh_token("fresh")))),
+        |_| {},
+    ];
+    for end in ends {
+        let page = Page::default();
+        let _guard = page.open();
+        let (server, store, time) = (Server::new(), TestStore::new(), TestClock::new());
+        let cell = builder(&server.client(), &store, &time).name("alice").build();
+        store.go_away_after_writes(2);
+        cell.get().await.unwrap();
+        cell.settled().await; // gave up, for now
+        assert_eq!(page.figure("gatepass_tokens_at_risk{cell=alice}"), 1.0);
+        let asked = cell.clone();
+        page.asks(move || drop(asked.status()));
+        store.come_back();
+        end(&cell);
+        pass(HOUR).await;
+        drop(cell.get().await);
+        page.asks(|| {});
+        assert_eq!(page.figure("gatepass_tokens_at_risk{cell=alice}"), 0.0);
+    }
+}

@@ -34,6 +34,9 @@
 //! before the caller sees the response; a [`Refused`] in its extensions tells [`RetryPolicy`](crate::RetryPolicy), or
 //! you, whether to send the request again.
 //!
+//! A `Bearer` that is kept has the token it sent last in hand (C1): that of a cell that was emptied meanwhile is never sent,
+//! but wiped only at the next request, or when the service is dropped.
+//!
 //! # When the server wants to be left alone, and what a request went through
 //!
 //! A [`Gate`](crate::Gate) has the requests wait whose sibling got a 429. [`BearerLayer::stories`] has each response tell

@@ -85,10 +85,11 @@ where
 
     fn retry(&mut self, request: &mut Request<B>, result: &mut Result<Response<R>, E>) -> Option<Wait> {
         let facts = Facts::of(request.method(), request.headers(), request.extensions());
-        let decision = match &*result {
+        let decision = match &mut *result {
             Ok(response) => {
+                // Taken out: it says nothing to another policy further out.
+                let held = response.extensions_mut().remove::<AtGate>().is_some();
                 let refused = response.extensions().get::<Refused>();
-                let held = response.extensions().get::<AtGate>().is_some();
                 let outcome = Outcome::of(response.status(), response.headers(), refused).at_gate(held);
                 self.attempts.next(&self.rules, facts, outcome)
             }

@@ -209,6 +209,8 @@ async fn c3_the_exchange_carries_the_callers_span_and_subscriber_and_joiners_are
     })
     .clock(TestClock::new().clock())
     .build();
+    // With one dispatcher, a place is asked about by whichever thread comes there first, for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     tracing::subscriber::with_default(journal.subscriber(), || {
         let first = tracing::info_span!("first").in_scope(|| at_once(cell.get()));
         let second = tracing::info_span!("second").in_scope(|| at_once(cell.get()));
@@ -233,6 +235,8 @@ async fn c3_a_subscriber_may_ask_the_cell_itself() {
     let journal = Journal::default();
     let (cell, _) = cell(&Source::new());
     *journal.0.asks.lock().unwrap() = Some(cell.clone());
+    // With one dispatcher, a place is asked about by whichever thread comes there first, for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     tracing::subscriber::with_default(journal.subscriber(), || {
         assert!(at_once(cell.get()).is_none());
         let joiner = tracing::info_span!("joiner").in_scope(|| at_once(cell.get()));
@@ -255,6 +259,8 @@ async fn c3_a_subscriber_that_panics_fails_the_exchange_and_nothing_more() {
     })
     .clock(TestClock::new().clock())
     .build();
+    // With one dispatcher, a place is asked about by whichever thread comes there first, for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let waiting = tracing::subscriber::with_default(tracing_subscriber::registry().with(Panics), || {
         let mut waiting = Box::pin(cell.get());
         assert!(at_once(waiting.as_mut()).is_none());

@@ -89,6 +89,8 @@ async fn r5_a_subscriber_that_panics_takes_no_pass_with_it() {
     tokio::time::advance(secs(3)).await;
     let subscriber = tracing_subscriber::layer::SubscriberExt::with(tracing_subscriber::registry(), Panics);
     let entering = std::panic::AssertUnwindSafe(|| lane.try_enter());
+    // With one dispatcher, a place is asked about by whichever thread comes there first, for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let entered = tracing::subscriber::with_default(subscriber, || std::panic::catch_unwind(entering));
     assert!(entered.is_err(), "as the lane opened");
     assert!(lane.try_enter().is_some(), "one at a time, and nobody is under way");

@@ -11,6 +11,8 @@ use crate::error::{Error, printable};
 /// So much of an error is displayed.
 const LONGEST_ERROR: usize = 300;
 
+const LONGEST_NAME: usize = 100;
+
 /// A snapshot of a cell. From [`TokenCell::status`](super::TokenCell::status).
 ///
 /// Displayed, it is one line, for people: `billing: due, generation 3, ends in 41 s, next attempt in 1.4 s; the last
@@ -72,7 +74,7 @@ impl State {
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = &self.name {
-            write!(f, "{name}: ")?;
+            write!(f, "{}: ", printable(name, LONGEST_NAME))?;
         }
         write!(f, "{}, generation {}", self.state.as_str(), self.generation)?;
         if let Some(remaining) = self.remaining {

@@ -53,7 +53,9 @@ impl Answer {
         let asked = retry_after.or_else(|| limits.as_ref().and_then(reset));
         let verdict = match status {
             StatusCode::SERVICE_UNAVAILABLE if retry_after.is_none() => Verdict::Neither,
-            StatusCode::FORBIDDEN if !limits.as_ref().is_some_and(is_spent) => Verdict::Accepted,
+            StatusCode::FORBIDDEN if retry_after.is_none() && !limits.as_ref().is_some_and(is_spent) => {
+                Verdict::Accepted
+            }
             _ => Verdict::Refused(asked),
         };
         Self { verdict, limits }

@@ -72,12 +72,12 @@ impl Gate {
     }
 
     /// Also reads what servers say of their limits in responses that are no refusals, and goes slower before they are hit
-    /// (R6).
+    /// (R6). That takes one response: bound the first burst by a concurrency limit beneath.
     pub fn pacing(self) -> Self {
         Self::with(Settings { pacing: true, ..self.common.settings })
     }
 
-    /// Also takes a 403 for a 429 if it says that nothing of a limit is left. GitHub sends such.
+    /// Also takes a 403 for a 429 if it says that nothing of a limit is left, or when to come back. GitHub sends such.
     pub fn forbidden_when_spent(self) -> Self {
         Self::with(Settings { forbidden_when_spent: true, ..self.common.settings })
     }

@@ -19,7 +19,7 @@ use super::{
     events,
     handle::{Common, Settings},
     key::Name,
-    state::{Admitted, Effect, STALLED, State, Ticket},
+    state::{Admitted, Effect, LONGEST_WAIT, STALLED, State, Ticket},
 };
 use crate::{clock, error::Error};
 
@@ -175,10 +175,8 @@ impl Lane {
         events::refused(&self.0.name, why, wait);
         let host = Some(self.host()).filter(|host| !host.is_empty()).unwrap_or("the server");
         let seconds = wait.as_secs_f64();
-        Error::rate_limited(format!(
-            "not sent: {host} turned calls away and asked to be left alone. Try again in {seconds:.1} s; {why}"
-        ))
-        .with_retry_after(wait)
+        Error::rate_limited(format!("held back: {host} takes no more for now. Try again in {seconds:.1} s; {why}"))
+            .with_retry_after(wait)
     }
 
     fn settings(&self) -> &Settings {
@@ -203,7 +201,7 @@ impl Pass {
         let lane = &self.lane;
         let settings = lane.settings();
         let answer = Answer::read(settings, status, headers, clock::wall);
-        let longest = settings.pacing.then_some(settings.longest_wait);
+        let longest = settings.pacing.then_some(LONGEST_WAIT);
         let mut state = lane.lock();
         let effect = state.answered(clock::instant(), self.ticket, &answer, fastrand::f64(), longest);
         let has_queue = state.has_queue();

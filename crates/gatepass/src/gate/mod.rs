@@ -39,7 +39,8 @@
 //! - A 429, for its `Retry-After`. Without one, until that is reset of which its `RateLimit` fields say nothing is left;
 //!   without those, for half a second, twice as long for each in a row, up to 30 seconds.
 //! - A 503, if it has a `Retry-After`.
-//! - A 403 that says that nothing is left, with [`Gate::forbidden_when_spent`].
+//! - A 403 that says that nothing is left, or when to come back, with [`Gate::forbidden_when_spent`]. It is sent again
+//!   then like a 429.
 //!
 //! It opens a little later than it was asked to, never earlier (R1), and at the latest after a day. What had been sent
 //! when it closed may still come back refused; that counts as the same refusal.
@@ -58,7 +59,8 @@
 //!
 //! Who would wait longer than [`Gate::longest_wait`] or beyond the own deadline is told so at once, by an error that
 //! [is rate limited](crate::Error::is_rate_limited) and says when to come back (R2). The others wait in the order they
-//! came.
+//! came. The one call that was itself refused gets its response instead, with the wait as
+//! [`RetryAfter`](crate::RetryAfter) in its extensions, as without a gate: be ready for both.
 //!
 //! # What it cannot do
 //!

@@ -16,7 +16,7 @@ const LONGEST_OWN_WAIT: Duration = Duration::from_secs(30);
 /// "Again at once" does not make a hot loop.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 /// What is longer is absurd, and a single response must not close a lane for good.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 /// When somebody could go for so long and nobody did, whoever has the turn is not polled: others may overtake.
 pub(super) const STALLED: Duration = Duration::from_secs(1);
 /// When nobody had to wait for so long, the pace is forgotten.

@@ -152,6 +152,7 @@ impl Rules {
     /// The decision. Pure: see [`Attempts::next`] for the one that reads the clock, counts and draws on the budget.
     pub fn decide(&self, attempts: &Attempts, request: Facts, outcome: Outcome<'_>, now: Moment) -> Decision {
         let deadline = self.deadline(attempts, request);
+        let at_gate = matches!(outcome, Outcome::AtGate(..));
         let (asked, may) = match outcome {
             Outcome::TokenRefused { can_replay } => {
                 let replay =
@@ -163,19 +164,24 @@ impl Rules {
                 StatusCode::TOO_MANY_REQUESTS => (RetryAfter::parse(headers, now.wall), true),
                 StatusCode::SERVICE_UNAVAILABLE => (RetryAfter::parse(headers, now.wall), request.may_repeat),
                 StatusCode::UNAUTHORIZED => (None, false),
+                // The gate took it for a 429.
+                StatusCode::FORBIDDEN if at_gate => (RetryAfter::parse(headers, now.wall), true),
                 other if self.also.contains(&other) => (RetryAfter::parse(headers, now.wall), request.may_repeat),
                 _ => (None, false),
             },
         };
-        let too_many = outcome.status() == Some(StatusCode::TOO_MANY_REQUESTS);
+        let too_many = match outcome.status() {
+            Some(StatusCode::FORBIDDEN) => at_gate,
+            status => status == Some(StatusCode::TOO_MANY_REQUESTS),
+        };
         let wait = self.wait(attempts, asked, now.jitter);
         let in_time = wait.is_some_and(|wait| {
             now.instant.checked_add(wait).is_some_and(|then| deadline.is_none_or(|deadline| then <= deadline))
         });
         match wait {
             Some(wait) if may && in_time && attempts.retries < self.max_retries => {
-                let costs = !(too_many && asked.is_some());
-                let at_gate = matches!(outcome, Outcome::AtGate(..));
+                // What a gate lets through at its pace is bounded by that.
+                let costs = !(too_many && (asked.is_some() || at_gate));
                 Decision::Retry { wait: if at_gate { Duration::ZERO } else { wait }, costs }
             }
             _ => Decision::Return(asked),

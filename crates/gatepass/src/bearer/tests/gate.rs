@@ -290,3 +290,21 @@ async fn a1_a_401_through_the_gate_heals_as_ever_and_closes_nothing() {
     assert_eq!(probe.tokens(), ["token-1", "token-2", "token-2"]);
     assert_eq!((start.elapsed(), issued.load(SeqCst)), (secs(2), 2), "two exchanges, no other wait");
 }
+
+#[tokio::test(start_paused = true)]
+async fn r5_a_403_that_the_gate_took_for_a_429_is_sent_again_and_costs_no_budget() {
+    let mut first = true;
+    let probe = Probe::new(move |_| {
+        let spent = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", "7")];
+        Ok(if std::mem::take(&mut first) { response(403, &spent) } else { status(200) })
+    });
+    let none = tower::retry::budget::TpsBudget::new(secs(10), 0, 0.0);
+    let policy = RetryPolicy::new().rules(Rules::new().budget(none));
+    let gate = Gate::new().forbidden_when_spent();
+    let service = layer(&warm().await).gate(gate).retry(policy).layer(probe.clone());
+    let start = Instant::now();
+    let mut post = request(API);
+    *post.method_mut() = http::Method::POST;
+    assert_eq!(service.oneshot(post).await.unwrap().status(), 200);
+    assert!(start.elapsed() >= secs(7) && probe.count() == 2);
+}

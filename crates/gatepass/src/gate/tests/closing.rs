@@ -310,3 +310,28 @@ async fn r5_after_a_429_that_came_when_the_lane_was_free_again_they_resume_sprea
     let at_once = (0..100).filter(|_| lane.try_enter().is_some()).count();
     assert!(at_once < 10, "{at_once} at once");
 }
+
+#[tokio::test(start_paused = true)]
+async fn r6_a_window_longer_than_the_longest_wait_is_spread_over_all_of_it() {
+    let lane = lane(&Gate::new().pacing());
+    let answer = |pass: Pass, fields| pass.answered(StatusCode::OK, &headers([("ratelimit", fields)]));
+    answer(lane.try_enter().unwrap(), "\"a\";r=20;t=3600;q=100;w=3600");
+    // Three minutes are more than a call waits.
+    let error = lane.enter(None).await.unwrap_err();
+    assert!(error.is_rate_limited() && error.retry_after() > Some(secs(170)), "{error}");
+    advance(secs(181)).await;
+    answer(lane.try_enter().unwrap(), "\"a\";r=0;t=3419;q=100;w=3600");
+    let error = lane.enter(None).await.unwrap_err();
+    assert!(error.retry_after() > Some(secs(3400)), "{error}");
+    assert!(!error.to_string().contains("turned"), "nobody was: {error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r5_a_403_that_says_when_to_come_back_counts_too_where_that_was_asked_for() {
+    let come_back = headers([("retry-after", "30")]);
+    for (gate, counts) in [(Gate::new(), false), (Gate::new().forbidden_when_spent(), true)] {
+        let lane = lane(&gate);
+        assert_eq!(lane.try_enter().unwrap().answered(StatusCode::FORBIDDEN, &come_back), counts);
+        assert_eq!(lane.try_enter().is_none(), counts);
+    }
+}

@@ -1,9 +1,9 @@
 use std::{
     borrow::Cow,
+    pin::Pin,
     time::{Duration, Instant},
 };
 
-use async_trait::async_trait;
 use gatepass::{
     Token, TokenCell,
     bearer::{Refused, Story},
@@ -16,65 +16,72 @@ use reqwest_middleware::{Error, Middleware, Next};
 
 use crate::bearer::BearerMiddleware;
 
-#[async_trait]
+/// Written out, for the size of the futures: one of an `async fn` has room for each argument twice.
 impl Middleware for BearerMiddleware {
-    async fn handle(
-        &self,
+    fn handle<'a, 'b, 'c, 'd>(
+        &'a self,
         mut request: Request,
-        extensions: &mut Extensions,
-        next: Next<'_>,
-    ) -> Result<Response, Error> {
+        extensions: &'b mut Extensions,
+        next: Next<'c>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response, Error>> + Send + 'd>>
+    where
+        'a: 'd,
+        'b: 'd,
+        'c: 'd,
+        Self: 'd,
+    {
         let Some(origin) = self.origin_of(request.url()) else {
-            return next.run(request, extensions).await;
+            return Box::pin(next.run(request, extensions));
         };
         let mut call = Call::new(self, origin);
-        let mut repeating = self.retry_rules().map(|rules| {
-            let facts = Facts::of(request.method(), request.headers(), extensions);
-            (rules, facts, Attempts::start())
-        });
-        loop {
-            // What is sent is gone: the copy comes first (A6).
-            let again = if repeating.is_some() { request.try_clone() } else { None };
-            let mut result = match call.carry(&mut request, extensions).await {
-                Ok(carried) => {
-                    let mut result = next.clone().run(request, extensions).await;
-                    if let (Ok(response), Some(carried)) = (&mut result, carried) {
-                        call.settle(response, carried);
-                    }
-                    result
-                }
-                Err(error) => Err(Error::middleware(error)),
-            };
-            let (Some((rules, facts, attempts)), Some(again)) = (&mut repeating, again) else {
-                return result;
-            };
-            let decision = match &result {
-                Ok(response) => {
-                    let refused = response.extensions().get::<Refused>();
-                    let outcome = Outcome::of(response.status(), response.headers(), refused).at_gate(call.is_held);
-                    attempts.next(rules, *facts, outcome)
-                }
-                Err(error) if is_transport_error(error) => attempts.next(rules, *facts, Outcome::TransportError),
-                Err(_) => return result,
-            };
-            match decision {
-                Decision::Replay => call.is_replayed = true,
-                Decision::Retry { wait, .. } => {
-                    // Lets go of the connection.
-                    drop(result);
-                    Box::pin(call.sleep(wait)).await;
-                }
-                Decision::Return(asked) => {
-                    if let (Some(asked), Ok(response)) = (asked, &mut result) {
-                        response.extensions_mut().insert(asked);
-                    }
+        let Some(rules) = self.retry_rules() else {
+            return Box::pin(async move {
+                let carried = call.carry(&mut request, extensions).await.map_err(Error::middleware)?;
+                let mut result = next.run(request, extensions).await;
+                call.settle(&mut result, carried);
+                result
+            });
+        };
+        let facts = Facts::of(request.method(), request.headers(), extensions);
+        let mut attempts = Attempts::start();
+        Box::pin(async move {
+            loop {
+                // What is sent is gone: the copy comes first (A6).
+                let again = request.try_clone();
+                let carried = call.carry(&mut request, extensions).await.map_err(Error::middleware)?;
+                let mut result = next.clone().run(request, extensions).await;
+                call.settle(&mut result, carried);
+                let Some(again) = again else {
                     return result;
+                };
+                let decision = match &result {
+                    Ok(response) => {
+                        let refused = response.extensions().get::<Refused>();
+                        let outcome = Outcome::of(response.status(), response.headers(), refused);
+                        attempts.next(rules, facts, outcome.at_gate(call.is_held))
+                    }
+                    Err(error) if is_transport_error(error) => attempts.next(rules, facts, Outcome::TransportError),
+                    Err(_) => return result,
+                };
+                match decision {
+                    Decision::Replay => call.is_replayed = true,
+                    Decision::Retry { wait, .. } => {
+                        // Lets go of the connection.
+                        drop(result);
+                        Box::pin(call.sleep(wait)).await;
+                    }
+                    Decision::Return(asked) => {
+                        if let (Some(asked), Ok(response)) = (asked, &mut result) {
+                            response.extensions_mut().insert(asked);
+                        }
+                        return result;
+                    }
+                    _ => return result,
                 }
-                _ => return result,
+                call.deadline = rules.deadline(&attempts, facts);
+                request = again;
             }
-            call.deadline = rules.deadline(attempts, *facts);
-            request = again;
-        }
+        })
     }
 }
 
@@ -151,7 +158,10 @@ impl<'a> Call<'a> {
     }
 
     /// Reads the head of the response. A bad token is dropped from its cell, and then the response marked.
-    fn settle(&mut self, response: &mut Response, Carried { cell, token, pass }: Carried<'_>) {
+    fn settle(&mut self, result: &mut Result<Response, Error>, carried: Option<Carried<'_>>) {
+        let (Ok(response), Some(Carried { cell, token, pass })) = (result, carried) else {
+            return;
+        };
         // Where a redirect led elsewhere, the token was not sent and cannot have been refused (A3), nor is it this
         // origin that turned the request away.
         let is_from_there = |response: &Response| self.bearer.origin_of(response.url()) == Some(self.origin);

@@ -126,7 +126,7 @@ impl<'a> Call<'a> {
         let lane = self.bearer.lane(&cell, request.url());
         let (token, pass) = match (cell.fresh(), &lane) {
             (Some(token), None) => (token, None),
-            // In a box, since it would make the future of each call large.
+            // In a box, since it would make the future of each call large. A gate always takes this way.
             _ => Box::pin(self.wait(&cell, lane, extensions)).await?,
         };
         request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());

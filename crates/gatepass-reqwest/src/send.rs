@@ -124,10 +124,14 @@ impl<'a> Call<'a> {
         }
         let cell = self.bearer.cell(request, extensions)?;
         let lane = self.bearer.lane(&cell, request.url());
-        let (token, pass) = match (cell.fresh(), &lane) {
-            (Some(token), None) => (token, None),
-            // In a box, since it would make the future of each call large. A gate always takes this way.
-            _ => Box::pin(self.wait(&cell, lane, extensions)).await?,
+        let at_hand = cell.fresh().and_then(|token| match &lane {
+            None => Some((token, None)),
+            Some(lane) => lane.try_enter().map(|pass| (token, Some(pass))),
+        });
+        let (token, pass) = match at_hand {
+            Some(at_hand) => at_hand,
+            // In a box, since it would make the future of each call large.
+            None => Box::pin(self.wait(&cell, lane, extensions)).await?,
         };
         request.headers_mut().insert(header::AUTHORIZATION, token.header_value().clone());
         if let Some(story) = &mut self.story {

@@ -140,24 +140,31 @@ impl<'a> Call<'a> {
         Ok(Some(Carried { cell, token, pass }))
     }
 
-    /// The token, and the pass of the gate. That one last: from before a long wait it would say nothing about now.
+    /// The token, and the pass of the gate: that one last, since one from before a long wait would say nothing about now.
     async fn wait(
         &mut self,
         cell: &TokenCell,
         lane: Option<Lane>,
         extensions: &Extensions,
     ) -> Result<(Token, Option<Pass>), gatepass::Error> {
-        let token = self.token(cell).await?;
+        let mut token = self.token(cell).await?;
         let Some(lane) = lane else {
             return Ok((token, None));
         };
-        match lane.try_enter() {
-            Some(pass) => Ok((token, Some(pass))),
-            None => {
-                let pass = self.enter(&lane, extensions).await?;
-                // What was current before may have ended.
-                Ok((self.token(cell).await?, Some(pass)))
+        let mut held: Option<Pass> = None;
+        loop {
+            // One from before the lane was closed is given back.
+            let pass = held.take().and_then(Pass::unless_closed).or_else(|| lane.try_enter());
+            if let Some(mut pass) = pass {
+                pass.sent();
+                return Ok((token, Some(pass)));
             }
+            held = Some(self.enter(&lane, extensions).await?.held());
+            // What was current before may have ended. If one lives, it does.
+            token = match cell.peek() {
+                Some(token) => token,
+                None => self.token(cell).await?,
+            };
         }
     }
 

@@ -7,6 +7,7 @@ mod refusals;
 mod together;
 mod token;
 mod transport;
+mod turns;
 mod waits;
 
 use gatepass::{AuthorizationServer, ClientAuth, Origins, TokenCell, TokenEndpoint, grant::ClientCredentials};

@@ -216,23 +216,23 @@ impl Pass {
     }
 }
 
-/// For who has more to wait for after it.
+/// For who has more to wait for after it, such as a token: that may take long, and may fail.
 impl Pass {
-    /// Counts for nothing until it is [sent](Self::sent).
-    pub(crate) fn held(mut self) -> Self {
+    /// Counts for nothing until it is [sent](Self::sent): to drop it gives it back.
+    pub fn held(mut self) -> Self {
         self.is_sent = false;
         self
     }
 
     /// The request goes only now.
-    pub(crate) fn sent(&mut self) {
+    pub fn sent(&mut self) {
         self.is_sent = true;
         self.ticket.sent = clock::instant();
     }
 
     /// This, unless the lane was closed since: whoever was not sent yet comes back to it then.
-    pub(crate) fn unless_closed(self) -> Option<Self> {
-        let was_closed = self.lane.lock().was_closed_since(self.ticket);
+    pub fn unless_closed(self) -> Option<Self> {
+        let was_closed = self.lane.lock().was_closed_since(self.ticket, clock::instant());
         (!was_closed).then_some(self)
     }
 }

@@ -212,9 +212,9 @@ impl State {
         Effect::None
     }
 
-    /// Whether a refusal came since this one was let through.
-    pub(super) fn was_closed_since(&self, ticket: Ticket) -> bool {
-        ticket.closings != self.closings
+    /// Whether a refusal came since this one was let through. A late one counts as no refusal of its own, but may close.
+    pub(super) fn was_closed_since(&self, ticket: Ticket, now: Instant) -> bool {
+        ticket.closings != self.closings || self.is_closed(now)
     }
 
     /// No response came, and whether the request counted is not known.

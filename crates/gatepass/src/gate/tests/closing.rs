@@ -99,6 +99,22 @@ async fn r5_late_429s_neither_shorten_nor_lengthen_the_wait_beyond_what_they_ask
     assert!((secs(7)..secs(8)).contains(&waited), "{waited:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn r5_a_pass_that_was_held_is_given_back_where_the_lane_closed_since_by_a_late_429_too() {
+    let lane = lane(&Gate::new());
+    let (first, late) = (lane.try_enter().unwrap(), lane.try_enter().unwrap());
+    let before = lane.try_enter().unwrap().held();
+    assert!(refuse(first, 1));
+    assert!(before.unless_closed().is_none());
+
+    let held = lane.enter(None).await.unwrap().held();
+    let held = held.unless_closed().expect("nothing came since");
+    assert!(refuse(late, 5));
+    assert!(held.unless_closed().is_none());
+    let waited = time_to_enter(&lane).await;
+    assert!((secs(5)..secs(6)).contains(&waited), "{waited:?}");
+}
+
 /// Each of them as a refusal of its own would halve the pace again.
 #[tokio::test(start_paused = true)]
 async fn r5_late_429s_are_the_same_refusal_and_late_answers_still_show_the_pace() {

@@ -163,7 +163,11 @@ impl<'a> Call<'a> {
             // What was current before may have ended. If one lives, it does.
             token = match cell.peek() {
                 Some(token) => token,
-                None => self.token(cell).await?,
+                None => {
+                    let token = self.token(cell).await?;
+                    held = held.and_then(Pass::unless_late);
+                    token
+                }
             };
         }
     }

@@ -68,7 +68,8 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if this.response.is_none() {
-            let (response, carried) = ready!(this.state.poll_send(cx))?;
+            let sent = ready!(this.state.poll_send(cx));
+            let (response, carried) = sent.inspect_err(|_| *this.state = State::Done)?;
             this.response.set(Some(response));
             *this.state = State::Sent(Some(carried));
         }
@@ -77,12 +78,16 @@ where
         };
         // Looked at where it is: to take it out and put it back costs more than to look.
         let mut polled = response.poll(cx);
-        if let (Poll::Ready(Ok(response)), State::Sent(Some(carried))) = (&mut polled, this.state) {
+        if let (Poll::Ready(Ok(response)), State::Sent(Some(carried))) = (&mut polled, &mut *this.state) {
             carried.settle(response);
         }
         match polled {
             Poll::Ready(Ok(response)) => Poll::Ready(Ok(response)),
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error.into())),
+            Poll::Ready(Err(error)) => {
+                // Nothing is under way any more, even if this is kept.
+                *this.state = State::Done;
+                Poll::Ready(Err(error.into()))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

@@ -5,7 +5,8 @@ use crate::{cell::TokenCell, token::Token};
 /// In the extensions of a response: how its request came by its token, and what it waited for. Only where it was asked
 /// for, by [`BearerLayer::stories`](super::BearerLayer::stories).
 ///
-/// It is of the request with all its attempts, as far as a [`RetryPolicy`](crate::RetryPolicy) above sent it again.
+/// It is of the request with all its attempts, as far as a [`RetryPolicy`](crate::RetryPolicy) above sent it again. Of
+/// one that got no response the layer's story has that it was sent, not what it waited for before.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Story {

@@ -88,7 +88,7 @@ where
                 return Poll::Ready(Err(polled_again().into()));
             };
             if let Some(lane) = &self.lane {
-                // One from before the lane was closed is given back.
+                // One from before the lane was closed is given back; so was an old one, when the token came.
                 let held = self.more.as_mut().and_then(|more| more.pass.take());
                 let held = held.and_then(Pass::unless_closed);
                 let Some(passed) = held.or_else(|| lane.try_enter()) else {
@@ -118,8 +118,11 @@ fn deadline<B>(request: &Request<B>) -> Option<Instant> {
 async fn token(waiter: Waiter, mut more: Option<Box<More>>) -> Result<Option<Box<More>>, Error> {
     let since = clock::instant();
     waiter.wait().await?;
-    if let Some(story) = more.as_mut().and_then(|more| more.story.as_mut()) {
-        story.waited_for_token += clock::instant().saturating_duration_since(since);
+    if let Some(more) = &mut more {
+        more.pass = more.pass.take().and_then(Pass::unless_late);
+        if let Some(story) = &mut more.story {
+            story.waited_for_token += clock::instant().saturating_duration_since(since);
+        }
     }
     Ok(more)
 }

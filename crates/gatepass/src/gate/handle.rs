@@ -61,7 +61,7 @@ impl Gate {
         })
     }
 
-    /// How long a call may wait. One that would wait longer fails at once (R2).
+    /// How long a call may wait, but for the jitter of up to a second. One that would wait longer fails at once (R2).
     pub fn longest_wait(self, wait: Duration) -> Self {
         Self::with(Settings { longest_wait: wait.min(FAR), ..self.common.settings })
     }

@@ -19,7 +19,7 @@ use super::{
     events,
     handle::{Common, Settings},
     key::Name,
-    state::{Admitted, Effect, LONGEST_WAIT, STALLED, State, Ticket},
+    state::{Admitted, Effect, LONGEST_WAIT, STALLED, State, Ticket, spread},
 };
 use crate::{clock, error::Error};
 
@@ -92,7 +92,7 @@ impl Lane {
             Entry::Pass(pass) => return Ok(pass),
             Entry::Place(place) => place,
         };
-        let limit = now + self.settings().longest_wait;
+        let limit = now + self.longest_wait();
         let limit = deadline.map_or(limit, |deadline| deadline.min(limit));
         let pass = timeout_at(limit.into(), self.turn()).await;
         drop(place);
@@ -103,18 +103,17 @@ impl Lane {
     }
 
     fn queue(&self, now: Instant, deadline: Option<Instant>) -> Result<Entry<'_>, Error> {
-        let Settings { longest_wait, queue, .. } = *self.settings();
         if let Ok(pass) = self.admit(now, false) {
             return Ok(Entry::Pass(pass));
         }
         let mut state = self.lock();
         let foreseen = state.foresee(now);
         let is_in_time = deadline.is_none_or(|deadline| foreseen <= deadline.saturating_duration_since(now));
-        let refusal = if foreseen > longest_wait {
+        let refusal = if foreseen > self.longest_wait() {
             "to wait here for longer, raise Gate::longest_wait"
         } else if !is_in_time {
             "the deadline of this call comes first"
-        } else if !take(&self.0.common.waiting, queue) {
+        } else if !take(&self.0.common.waiting, self.settings().queue) {
             "as many calls wait here already as may, see Gate::queue"
         } else {
             state.queue(now);
@@ -183,6 +182,12 @@ impl Lane {
         &self.0.common.settings
     }
 
+    /// With the spread: who is asked to wait just as long as a call may is let in, as without a gate.
+    fn longest_wait(&self) -> Duration {
+        let longest = self.settings().longest_wait;
+        longest + spread(longest)
+    }
+
     fn host(&self) -> &str {
         self.0.name.host()
     }
@@ -234,6 +239,13 @@ impl Pass {
     pub fn unless_closed(self) -> Option<Self> {
         let was_closed = self.lane.lock().was_closed_since(self.ticket, clock::instant());
         (!was_closed).then_some(self)
+    }
+
+    /// This, unless it is old: those whose turn came while all waited for the same, such as the token, would go in one
+    /// burst. Not for a wait for what there is several of, such as connections.
+    pub fn unless_late(self) -> Option<Self> {
+        let age = clock::instant().saturating_duration_since(self.ticket.sent);
+        (age < STALLED).then_some(self)
     }
 }
 

@@ -59,8 +59,9 @@
 //!
 //! Who would wait longer than [`Gate::longest_wait`] or beyond the own deadline is told so at once, by an error that
 //! [is rate limited](crate::Error::is_rate_limited) and says when to come back (R2). The others wait in the order they
-//! came. The one call that was itself refused gets its response instead, with the wait as
-//! [`RetryAfter`](crate::RetryAfter) in its extensions, as without a gate: be ready for both.
+//! came. The one call that was itself refused comes back to the gate, and so may end in that error, too; or it gets its
+//! response, with the wait as [`RetryAfter`](crate::RetryAfter) in its extensions, where the
+//! [`Rules`](crate::retry::Rules) above would not have waited without a gate either: be ready for both.
 //!
 //! # What it cannot do
 //!

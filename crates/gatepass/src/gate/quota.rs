@@ -107,9 +107,10 @@ impl Quotas {
         self.list.iter().map(|quota| quota.ready_at(now, in_flight)).max()
     }
 
-    /// How long somebody would wait who comes behind so many others.
-    pub(super) fn foresee(&self, now: Instant, in_flight: u32, before: u32) -> Duration {
-        self.list.iter().map(|quota| quota.foresee(now, in_flight, before)).max().unwrap_or_default()
+    /// How long somebody would wait, at the least, who comes behind so many others. Responses overtake each other, so what is
+    /// under way may be counted already: for that nobody is turned away.
+    pub(super) fn foresee(&self, now: Instant, before: u32) -> Duration {
+        self.list.iter().map(|quota| quota.foresee(now, before)).max().unwrap_or_default()
     }
 
     /// Somebody goes.
@@ -174,9 +175,9 @@ impl Quota {
         }
     }
 
-    fn foresee(&self, now: Instant, in_flight: u32, before: u32) -> Duration {
-        let left = if now < self.resets { self.left(in_flight) } else { 0 };
-        let first = self.ready_at(now, in_flight).saturating_duration_since(now);
+    fn foresee(&self, now: Instant, before: u32) -> Duration {
+        let left = if now < self.resets { self.remaining } else { 0 };
+        let first = self.ready_at(now, 0).saturating_duration_since(now);
         let reset = self.resets.saturating_duration_since(now);
         match u64::from(before) {
             before if before < left && self.is_plenty(left - before) => Duration::ZERO,

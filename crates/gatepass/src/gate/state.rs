@@ -155,7 +155,7 @@ impl State {
         let (due, interval) =
             self.pace.as_ref().map_or((now, Duration::ZERO), |pace| (pace.ready_at(), pace.interval()));
         let paced = opens.max(due).saturating_duration_since(now).saturating_add(interval.saturating_mul(before));
-        paced.max(self.quotas.foresee(now, self.in_flight, before))
+        paced.max(self.quotas.foresee(now, before))
     }
 
     /// Somebody waits from now on.
@@ -251,7 +251,7 @@ impl State {
             None => return Effect::Refused,
         };
         let wait = wait.clamp(SHORTEST_WAIT, LONGEST_WAIT);
-        let spread = (wait / 10).clamp(Duration::from_millis(50), Duration::from_secs(1));
+        let spread = spread(wait);
         let earlier = self.closed.filter(|closed| now < closed.until);
         let until = match earlier {
             // Its spread is the lane's: each one's own would end up with the longest.
@@ -295,6 +295,11 @@ impl State {
     fn ready_at(&self, now: Instant) -> Option<Instant> {
         self.pace.as_ref().map(Pace::ready_at).max(self.quotas.ready_at(now, self.in_flight))
     }
+}
+
+/// How much later than asked a lane opens, at the latest (R1).
+pub(super) fn spread(wait: Duration) -> Duration {
+    (wait / 10).clamp(Duration::from_millis(50), Duration::from_secs(1))
 }
 
 fn own_wait(streak: u32) -> Duration {

@@ -51,9 +51,12 @@ fn current(headers: &HeaderMap) -> Vec<RateLimit> {
     for member in all_members(headers, &RATE_LIMIT) {
         match member.key {
             None => limits.extend(named(&member)),
-            Some("limit") => unnamed.quota = whole(member.value.number()),
-            Some("remaining") => unnamed.remaining = whole(member.value.number()),
-            Some("reset") => unnamed.reset = member.value.number().map(Number::time),
+            Some("limit") => unnamed.quota = whole(member.value.number()).or(unnamed.quota),
+            // More than one line: of proxies, say.
+            Some("remaining") => {
+                unnamed.remaining = [unnamed.remaining, whole(member.value.number())].into_iter().flatten().min();
+            }
+            Some("reset") => unnamed.reset = unnamed.reset.max(member.value.number().map(Number::time)),
             Some(_) => {}
         }
     }

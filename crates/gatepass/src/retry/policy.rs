@@ -115,8 +115,15 @@ where
         if let Some(deadline) = self.rules.deadline(&self.attempts, facts) {
             request.extensions_mut().insert(Deadline::at(deadline));
         }
-        // It goes on where this attempt has left it.
-        if let Some(mut story) = result.as_mut().ok().and_then(|response| response.extensions_mut().remove::<Story>()) {
+        // It goes on where this attempt has left it. What failed took its own along: then where the one before did.
+        let story = match result {
+            Ok(response) => response.extensions_mut().remove::<Story>(),
+            Err(_) => {
+                let story = request.extensions_mut().remove::<Story>().unwrap_or_default();
+                Some(Story { attempts: story.attempts.saturating_add(1), ..story })
+            }
+        };
+        if let Some(mut story) = story {
             story.waited_to_retry += wait;
             request.extensions_mut().insert(story);
         }

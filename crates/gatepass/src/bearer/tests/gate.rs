@@ -256,6 +256,18 @@ async fn r2_a_wait_beyond_the_longest_of_the_gate_is_a_typed_error() {
     assert_eq!(service.oneshot(request(API)).await.unwrap().status(), 200, "now it is short enough");
 }
 
+/// Sixty seconds are what most servers ask for, and the longest wait of both: the spread is ours.
+#[tokio::test(start_paused = true)]
+async fn r2_a_wait_as_long_as_the_longest_is_waited_with_a_gate_as_without() {
+    for gate in [Some(Gate::new()), None] {
+        let (cell, probe) = (warm().await, limiter(60, Duration::ZERO));
+        let service = maybe_gated(&cell, gate).retry(RetryPolicy::new()).layer(probe.clone());
+        let start = Instant::now();
+        assert_eq!(service.oneshot(request(API)).await.unwrap().status(), 200);
+        assert!((secs(60)..secs(62)).contains(&start.elapsed()), "{:?}", start.elapsed());
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn r2_a_wait_beyond_the_longest_of_the_rules_hands_the_429_back_with_its_retry_after() {
     for gate in [Some(Gate::new()), None] {

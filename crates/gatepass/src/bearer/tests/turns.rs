@@ -116,3 +116,51 @@ async fn r4_the_total_time_of_a_policy_bounds_the_wait_at_the_gate_before_the_ne
     assert!(error.is_rate_limited() && error.retry_after() > Some(Duration::from_secs(28)), "{error}");
     assert_eq!((start.elapsed(), probe.count()), (Duration::from_secs(1), 2));
 }
+
+/// Else all whose turn came meanwhile go at once, faster than the server takes them.
+#[tokio::test(start_paused = true)]
+async fn r5_turns_that_came_during_a_long_wait_for_the_token_do_not_go_in_one_burst() {
+    let source = |_| async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        Ok(TokenSet::new("second"))
+    };
+    let cell = TokenCell::builder(source).clock(TestClock::new().clock()).build();
+    cell.put(TokenSet::new("first")).await.unwrap();
+    let gate = Gate::new();
+    let lane = gate.lane(&cell, "https", "api.example.com", None);
+    let mut passes: Vec<_> = (0..11).map(|_| lane.try_enter().unwrap()).collect();
+    let last = passes.pop().unwrap();
+    passes.into_iter().for_each(|pass| assert!(!pass.answered(http::StatusCode::OK, &http::HeaderMap::new())));
+    let refusal = response(429, &[("retry-after", "1")]);
+    assert!(last.answered(refusal.status(), refusal.headers()));
+
+    // Ten a second.
+    let probe = ok("");
+    let service = layer(&cell).gate(gate).layer(probe.clone());
+    let calls: Vec<_> = (0..60).map(|_| tokio::spawn(service.clone().oneshot(request(API)))).collect();
+    tokio::task::yield_now().await;
+    assert!(cell.reject(&cell.peek().unwrap()));
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap().status(), 200);
+    }
+    let came: Vec<_> = probe.seen().iter().map(|seen| seen.at).collect();
+    let within = |at| came.iter().filter(|&&other| other >= at && other < at + Duration::from_millis(500)).count();
+    let most = came.iter().map(|&at| within(at)).max().unwrap();
+    assert!(most <= 18, "{most} in half a second: what is due in it, and of a second before");
+}
+
+#[tokio::test(start_paused = true)]
+async fn r5_a_call_that_failed_is_not_under_way_though_somebody_keeps_its_future() {
+    let cell = last_token().await;
+    let mut answers = [Ok(response(429, &[("retry-after", "1")])), Err("no connection".into())].into_iter();
+    let probe = Probe::new(move |_| answers.next().unwrap_or_else(|| Ok(status(200))));
+    let mut service = layer(&cell).gate(Gate::new()).layer(probe);
+    service.ready().await.unwrap().call(request(API)).await.unwrap();
+    // Nothing was accepted, so one goes at a time.
+    let mut failed = service.ready().await.unwrap().call(request(API));
+    assert!((&mut failed).await.is_err());
+    let start = tokio::time::Instant::now();
+    service.ready().await.unwrap().call(request(API)).await.unwrap();
+    assert!(start.elapsed().is_zero(), "{:?}", start.elapsed());
+    drop(failed);
+}

@@ -108,6 +108,24 @@ async fn r5_who_is_foreseen_to_wait_too_long_in_the_queue_leaves_at_once() {
     accept(lane.enter(Some((start + secs(6)).into())).await.unwrap());
 }
 
+/// The last may be answered first: then those before it are under way still, and the server has counted them.
+#[tokio::test(start_paused = true)]
+async fn r6_nobody_is_turned_away_for_what_may_be_counted_already() {
+    let lane = lane(&Gate::new().pacing());
+    let mut passes: Vec<_> = (0..10).map(|_| lane.try_enter().unwrap()).collect();
+    let mut answer_last = |left: u32| {
+        let fields = headers([("ratelimit", &*format!("\"a\";r={left};t=3600;q=100;w=3600"))]);
+        passes.pop().unwrap().answered(StatusCode::OK, &fields);
+    };
+    answer_last(25);
+    let order = Arc::default();
+    let next = waiter(&lane, 0, &order).await;
+    (26..35).for_each(&mut answer_last);
+    let start = Instant::now();
+    next.await.unwrap();
+    assert_eq!(start.elapsed(), Duration::ZERO, "a quarter is left");
+}
+
 #[tokio::test(start_paused = true)]
 async fn r5_a_deadline_that_comes_in_the_queue_ends_the_wait_at_that_moment() {
     let lane = closed(&Gate::new(), 0, 1);
@@ -135,14 +153,14 @@ async fn r5_a_deadline_that_comes_in_the_queue_ends_the_wait_at_that_moment() {
 async fn r5_nobody_waits_longer_than_the_longest_wait() {
     let lane = closed(&Gate::new().longest_wait(secs(3)), 0, 1);
     let stuck = lane.enter(None).await.unwrap();
-    refuse(stuck, 3);
+    refuse(stuck, 4);
     let order = Arc::default();
     let start = Instant::now();
-    assert!(lane.enter(None).await.unwrap_err().is_rate_limited(), "3 s and the jitter");
+    assert!(lane.enter(None).await.unwrap_err().is_rate_limited(), "4 s and the jitter");
     assert_eq!(start.elapsed(), Duration::ZERO);
-    advance(millis(500)).await;
+    advance(millis(1_200)).await;
     waiter(&lane, 1, &order).await.await.unwrap();
-    assert!(start.elapsed() >= secs(3));
+    assert!(start.elapsed() >= secs(4));
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,7 +173,7 @@ async fn r5_who_was_not_foreseen_to_wait_so_long_leaves_when_it_is_so_long() {
     });
     yield_now().await;
     let error = lane.enter(None).await.unwrap_err();
-    assert_eq!(start.elapsed(), secs(3));
+    assert_eq!(start.elapsed(), millis(3_300), "and the jitter");
     assert!(error.is_rate_limited() && error.retry_after().unwrap() >= secs(27), "{error:?}");
     assert!(first.await.unwrap());
 }

@@ -80,6 +80,20 @@ fn rl11_the_least_that_remains_and_the_latest_reset() {
     }
 }
 
+/// A proxy has limits of its own, and adds its line before or after.
+#[test]
+fn rl11_in_one_dictionary_too_the_least_that_remains_and_the_latest_reset() {
+    let spent = ("ratelimit", "limit=10, remaining=0, reset=23");
+    for other in
+        ["limit=10, remaining=90, reset=7", "limit=10, remaining=many, reset=soon"].map(|line| ("ratelimit", line))
+    {
+        for fields in [[spent, other], [other, spent]] {
+            let limit = only(&fields);
+            assert_eq!((limit.remaining, limit.reset), (Some(0), seconds(23)), "{fields:?}");
+        }
+    }
+}
+
 #[test]
 fn rl11_resource_and_bucket_are_partitions() {
     let left = ("x-ratelimit-remaining", "3");

@@ -111,3 +111,17 @@ async fn c1_no_response_has_a_story_that_was_not_asked_for_or_had_no_token_of_ou
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_story_counts_an_attempt_that_got_no_response() {
+    for gate in gates() {
+        let mut answers = [Err("no connection".into()), Ok(turned_away(5))].into_iter();
+        let probe = Probe::new(move |_| answers.next().unwrap_or_else(|| Ok(status(200))));
+        let policy = RetryPolicy::new().rules(Rules::new().transport_errors(true));
+        let service = maybe_gated(&warm().await, gate).stories().retry(policy).layer(probe.clone());
+        let start = Instant::now();
+        let story = story(&service.oneshot(request(API)).await.unwrap());
+        assert_eq!((story.attempts, probe.count()), (3, 3));
+        assert_about(story.waited_at_gate + story.waited_to_retry, start.elapsed());
+    }
+}

@@ -129,16 +129,16 @@ async fn r5_turns_that_came_during_a_long_wait_for_the_token_do_not_go_in_one_bu
     let cell = cell(Duration::from_secs(4), || Ok(TokenSet::new("second"))).await;
     let gate = Gate::new();
     let lane = gate.lane(&cell, "https", "api.example.com", None);
-    let mut passes: Vec<_> = (0..11).map(|_| lane.try_enter().unwrap()).collect();
+    let mut passes: Vec<_> = (0..21).map(|_| lane.try_enter().unwrap()).collect();
     let last = passes.pop().unwrap();
     passes.into_iter().for_each(|pass| assert!(!pass.answered(http::StatusCode::OK, &http::HeaderMap::new())));
     let turned_away = answer(429, &[("retry-after", "1")]);
     assert!(last.answered(turned_away.status(), turned_away.headers()));
 
-    // Ten a second.
+    // Twenty a second.
     let server = Server::answering(|_| answer(200, &[]));
     let http = http(&cell, gate, &server);
-    let calls: Vec<_> = (0..60).map(|_| tokio::spawn(http.get(API).send())).collect();
+    let calls: Vec<_> = (0..120).map(|_| tokio::spawn(http.get(API).send())).collect();
     tokio::task::yield_now().await;
     cell.reject(&cell.peek().unwrap());
     for call in calls {
@@ -147,5 +147,5 @@ async fn r5_turns_that_came_during_a_long_wait_for_the_token_do_not_go_in_one_bu
     let came: Vec<_> = server.calls.lock().unwrap().iter().map(|(at, _)| *at).collect();
     let within = |at| came.iter().filter(|&&other| other >= at && other < at + Duration::from_millis(500)).count();
     let most = came.iter().map(|&at| within(at)).max().unwrap();
-    assert!(most <= 18, "{most} in half a second: what is due in it, and of a second before");
+    assert!(most <= 34, "{most} in half a second: what is due in it, and of a second before");
 }

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 const LENGTHS: [Duration; 4] =
     [Duration::from_millis(125), Duration::from_secs(1), Duration::from_secs(8), Duration::from_secs(64)];
 
+/// Fewer show what somebody happened to send, not what the server takes.
+const ENOUGH: u32 = 20;
+
 #[derive(Clone, Debug)]
 pub(super) struct Accepted([Span; LENGTHS.len()]);
 
@@ -29,12 +32,13 @@ impl Accepted {
         }
     }
 
-    /// The pace the server showed, a second: the most over all spans, each counted as if the wait it asked for, which is
-    /// the rest of its window, belonged to it. Zero if it accepted nothing.
+    /// The pace the server showed, a second: the most over all spans. A wait that is longer than a span is the rest of the
+    /// window that it used up; a shorter one says nothing about it. Zero if what was accepted is too little to tell.
     pub(super) fn rate(&self, now: Instant, wait: Duration) -> f64 {
         let over = |count: u32, since: Instant| {
-            let time = now.saturating_duration_since(since) + wait;
-            f64::from(count) / time.as_secs_f64().max(1e-3)
+            let time = now.saturating_duration_since(since);
+            let time = if time < wait { time + wait } else { time };
+            if count < ENOUGH { 0.0 } else { f64::from(count) / time.as_secs_f64().max(1e-3) }
         };
         let spans = self.0.iter().map(|span| {
             let (since, count) = span.current;
@@ -89,7 +93,24 @@ mod tests {
     }
 
     #[test]
-    fn r5_nothing_accepted_shows_nothing() {
-        assert_eq!(Accepted::new(Instant::now()).rate(Instant::now(), Duration::ZERO), 0.0);
+    fn r5_a_wait_after_a_long_steady_time_is_no_part_of_a_window() {
+        let start = Instant::now();
+        let mut accepted = Accepted::new(start);
+        for i in 0..6_000 {
+            accepted.count(start + i * Duration::from_millis(10));
+        }
+        let rate = accepted.rate(start + 60 * SECOND, 30 * SECOND);
+        assert!((97.0..101.0).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn r5_nothing_and_little_accepted_show_nothing() {
+        let now = Instant::now();
+        let mut accepted = Accepted::new(now);
+        for _ in 0..ENOUGH {
+            assert_eq!(accepted.rate(now, SECOND), 0.0);
+            accepted.count(now);
+        }
+        assert_eq!(accepted.rate(now, SECOND), 20.0);
     }
 }

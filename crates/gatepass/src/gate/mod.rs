@@ -48,9 +48,13 @@
 //! # At which pace it goes on
 //!
 //! With the one the fields name, quota by window, or else the one that showed: 100 calls accepted at once and then "wait a
-//! second" are 100 a second. That is kept for ten seconds; then more is tried, by ever larger steps, until it is
-//! refused. After that it is the pace that held, for twice as long. When nobody had to wait for a minute, the lane is free
-//! again. If nothing was accepted that would show a pace, one goes first, then two, then four.
+//! second" are 100 a second. That is kept for as long as the wait was, three seconds at least; then more is tried, by ever
+//! larger steps, until it is refused. After that it is the pace that held, for twice as long, and the next try is half as
+//! far. When nobody had to wait for a minute, the lane is free again.
+//!
+//! Less than twenty accepted calls show no pace: one goes first, then two, then four. Nor does a server show one that
+//! accepts nothing when the lane opens: one at a time asks whether it is back, and then all goes on at the pace before.
+//! One that is not answered holds the next up for two seconds; give the client beneath a time-out.
 //!
 //! With [`Gate::pacing`] what is left is followed from the fields of every answer: below a fifth of the quota, calls are
 //! spread over the time until it is reset.

@@ -203,7 +203,7 @@ impl State {
                 self.accepted.count(now);
                 if is_current {
                     self.streak = 0;
-                    self.pace.iter_mut().for_each(Pace::accepted);
+                    self.pace.iter_mut().for_each(|pace| pace.accepted(ticket.sent));
                 }
             }
             Verdict::Neither if is_current => self.pace.iter_mut().for_each(Pace::gone),
@@ -288,7 +288,7 @@ impl State {
         let shown = closed.named.unwrap_or_else(|| self.accepted.rate(closed.at, closed.wait));
         self.pace = Some(match &self.pace {
             Some(pace) => pace.refused(closed.at, closed.wait, closed.until, shown),
-            None => Pace::new(shown, closed.until),
+            None => Pace::new(shown, closed.wait, closed.until),
         });
     }
 

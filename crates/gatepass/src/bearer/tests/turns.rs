@@ -128,16 +128,16 @@ async fn r5_turns_that_came_during_a_long_wait_for_the_token_do_not_go_in_one_bu
     cell.put(TokenSet::new("first")).await.unwrap();
     let gate = Gate::new();
     let lane = gate.lane(&cell, "https", "api.example.com", None);
-    let mut passes: Vec<_> = (0..11).map(|_| lane.try_enter().unwrap()).collect();
+    let mut passes: Vec<_> = (0..21).map(|_| lane.try_enter().unwrap()).collect();
     let last = passes.pop().unwrap();
     passes.into_iter().for_each(|pass| assert!(!pass.answered(http::StatusCode::OK, &http::HeaderMap::new())));
     let refusal = response(429, &[("retry-after", "1")]);
     assert!(last.answered(refusal.status(), refusal.headers()));
 
-    // Ten a second.
+    // Twenty a second.
     let probe = ok("");
     let service = layer(&cell).gate(gate).layer(probe.clone());
-    let calls: Vec<_> = (0..60).map(|_| tokio::spawn(service.clone().oneshot(request(API)))).collect();
+    let calls: Vec<_> = (0..120).map(|_| tokio::spawn(service.clone().oneshot(request(API)))).collect();
     tokio::task::yield_now().await;
     assert!(cell.reject(&cell.peek().unwrap()));
     for call in calls {
@@ -146,7 +146,7 @@ async fn r5_turns_that_came_during_a_long_wait_for_the_token_do_not_go_in_one_bu
     let came: Vec<_> = probe.seen().iter().map(|seen| seen.at).collect();
     let within = |at| came.iter().filter(|&&other| other >= at && other < at + Duration::from_millis(500)).count();
     let most = came.iter().map(|&at| within(at)).max().unwrap();
-    assert!(most <= 18, "{most} in half a second: what is due in it, and of a second before");
+    assert!(most <= 34, "{most} in half a second: what is due in it, and of a second before");
 }
 
 #[tokio::test(start_paused = true)]

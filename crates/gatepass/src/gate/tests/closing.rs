@@ -72,7 +72,7 @@ async fn r5_they_resume_spread_out_at_the_pace_the_server_showed() {
 
 #[tokio::test(start_paused = true)]
 async fn r5_when_nobody_had_to_wait_for_a_minute_the_lane_is_free_again() {
-    let lane = closed(&Gate::new(), 2, 1);
+    let lane = closed(&Gate::new(), 20, 1);
     time_to_enter(&lane).await;
     assert!(lane.try_enter().is_none(), "by the pace");
     sleep(secs(59)).await;
@@ -313,7 +313,7 @@ async fn rl_12_fields_that_reset_now_bring_no_hot_loop() {
 #[tokio::test(start_paused = true)]
 async fn r5_after_a_429_that_came_when_the_lane_was_free_again_they_resume_spread_out_too() {
     let lane = lane(&Gate::new());
-    let passes: Vec<_> = (0..12).map(|_| lane.try_enter().unwrap()).collect();
+    let passes: Vec<_> = (0..32).map(|_| lane.try_enter().unwrap()).collect();
     let mut passes = passes.into_iter();
     let (first, late) = (passes.next().unwrap(), passes.next().unwrap());
     passes.for_each(|pass| assert!(!accept(pass)));

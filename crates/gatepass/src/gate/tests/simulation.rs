@@ -47,6 +47,8 @@ struct Service {
     latency: (u64, u64),
     /// From then on, so many calls.
     then: Option<(Duration, u64)>,
+    /// Between these it takes nothing, and says to come back in so many seconds.
+    down: Option<(Duration, Duration, u64)>,
 }
 
 struct Server {
@@ -84,6 +86,7 @@ impl Service {
             connections: 200,
             latency: (5_000, 20_000),
             then: None,
+            down: None,
         }
     }
 }
@@ -103,8 +106,12 @@ impl Server {
     }
 
     fn answer(&self) -> (StatusCode, HeaderMap) {
-        let Service { limit, per, then, .. } = self.service;
+        let Service { limit, per, then, down, .. } = self.service;
         let now = clock::instant().duration_since(self.started);
+        if let Some((.., wait)) = down.filter(|(from, to, _)| (*from..*to).contains(&now)) {
+            self.counts.lock().unwrap().refused += 1;
+            return (StatusCode::SERVICE_UNAVAILABLE, headers([("retry-after", &*wait.to_string())]));
+        }
         let limit = then.filter(|(from, _)| now >= *from).map_or(limit, |(_, limit)| limit);
         let now = now.as_secs_f64() / per.as_secs_f64();
         let mut counts = self.counts.lock().unwrap();
@@ -172,6 +179,17 @@ async fn call(server: &Server, manner: &Manner) {
             Manner::BackOff => sleep(random(0, 1_000_000 << u32::min(attempt, 16))).await,
         }
     }
+}
+
+/// Calls that come by themselves, sixty a second; how many passed within a minute of their own.
+async fn offer(server: &Arc<Server>, manner: &Manner, time: Duration) -> usize {
+    let mut calls = JoinSet::new();
+    for _ in 0..time.as_secs() * 60 {
+        let (server, manner) = (server.clone(), manner.clone());
+        calls.spawn(async move { tokio::time::timeout(secs(60), call(&server, &manner)).await.is_ok() });
+        sleep(secs(1) / 60).await;
+    }
+    calls.join_all().await.into_iter().filter(|passed| *passed).count()
 }
 
 /// So many callers with ten calls each.
@@ -282,5 +300,41 @@ async fn r5_r6_other_services_are_got_on_with_too() {
                 assert!(figures.refused <= refused, "{name}: {figures:?}");
             }
         }
+    }
+}
+
+/// What it refuses while it takes nothing says nothing of what it takes else.
+#[tokio::test(start_paused = true)]
+async fn r5_after_an_outage_all_goes_on_as_before_soon() {
+    for (before, down, wait) in
+        [(20, 4, 1), (20, 10, 1), (2, 10, 1), (20, 30, 2), (20, 15, 5), (200, 30, 30), (5, 6, 3)]
+    {
+        fastrand::seed(5);
+        let (from, to) = (secs(before), secs(before + down));
+        let server =
+            Server::new(Service { limit: u64::MAX, down: Some((from, to, wait)), ..Service::new(Limiter::Windows) });
+        let offered = before + down + 60;
+        let passed = offer(&server, &through(Gate::new()), secs(offered)).await;
+        println!("down after {before} s for {down}, {wait} at a time: {passed} of {}", offered * 60);
+        assert_eq!(passed as u64, offered * 60);
+    }
+}
+
+/// A single refusal after little was sent says as little.
+#[tokio::test(start_paused = true)]
+async fn r5_who_sent_little_before_the_first_429_finds_the_pace_soon() {
+    for (before, wait, most) in [(0, 2, 3), (1, 2, 3), (5, 2, 3), (20, 2, 12), (100, 2, 6), (1, 10, 12), (5, 30, 34)] {
+        fastrand::seed(5);
+        let server = Server::new(Service { limit: u64::MAX, ..Service::new(Limiter::Windows) });
+        let manner = through(Gate::new());
+        for _ in 0..before {
+            call(&server, &manner).await;
+        }
+        let Manner::Gate(gate, cell) = &manner else { unreachable!() };
+        let pass = gate.lane(cell, "https", HOST, None).try_enter().unwrap();
+        pass.answered(StatusCode::TOO_MANY_REQUESTS, &headers([("retry-after", &*wait.to_string())]));
+        let took = run(&server, manner, 10).await;
+        println!("{before} calls, then a 429 for {wait} s: the next hundred in {took:?}");
+        assert!(took < secs(most), "{took:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::{
 use gatepass::{
     Token, TokenCell,
     bearer::{Refused, Story},
-    gate::{Lane, Pass},
+    gate::{Held, Lane, Pass},
     retry::{Attempts, Deadline, Decision, Facts, Outcome},
 };
 use http::{Extensions, header};
@@ -58,7 +58,7 @@ impl Middleware for BearerMiddleware {
                     Ok(response) => {
                         let refused = response.extensions().get::<Refused>();
                         let outcome = Outcome::of(response.status(), response.headers(), refused);
-                        attempts.next(rules, facts, outcome.at_gate(call.is_held))
+                        attempts.next(rules, facts, outcome.at_gate(call.held))
                     }
                     Err(error) if is_transport_error(error) => attempts.next(rules, facts, Outcome::TransportError),
                     Err(_) => return result,
@@ -94,8 +94,8 @@ struct Call<'a> {
     deadline: Option<Instant>,
     /// Sent for the second time because its token was refused.
     is_replayed: bool,
-    /// Turned away, and the gate took the wait upon itself.
-    is_held: bool,
+    /// What the gate took upon itself.
+    held: Option<Held>,
     story: Option<Story>,
 }
 
@@ -109,7 +109,7 @@ struct Carried<'a> {
 impl<'a> Call<'a> {
     fn new(bearer: &'a BearerMiddleware, origin: usize) -> Self {
         let story = bearer.tells().then(Story::default);
-        Self { bearer, origin, deadline: None, is_replayed: false, is_held: false, story }
+        Self { bearer, origin, deadline: None, is_replayed: false, held: None, story }
     }
 
     /// Puts the token on the request, unless it has an `Authorization` of its own.
@@ -118,7 +118,7 @@ impl<'a> Call<'a> {
         request: &mut Request,
         extensions: &Extensions,
     ) -> Result<Option<Carried<'a>>, gatepass::Error> {
-        self.is_held = false;
+        self.held = None;
         if request.headers().contains_key(header::AUTHORIZATION) {
             return Ok(None);
         }
@@ -190,7 +190,7 @@ impl<'a> Call<'a> {
             response.extensions_mut().insert(refused);
         }
         if let Some(pass) = pass.filter(|_| is_from_there(response)) {
-            self.is_held = pass.answered(response.status(), response.headers());
+            self.held = pass.answered(response.status(), response.headers());
         }
         if let Some(story) = &self.story {
             response.extensions_mut().insert(story.clone());

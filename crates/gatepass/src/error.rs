@@ -131,8 +131,8 @@ impl Error {
         self.0.kind == Kind::Transient
     }
 
-    /// Whether a request was held back because the server had turned others away, and would have had to wait too long.
-    /// It was not sent; [`retry_after`](Self::retry_after) says when it might be.
+    /// Whether a request was held back because the server had turned it or others away, and would have had to wait too
+    /// long. It was not processed; [`retry_after`](Self::retry_after) says when it might be.
     pub fn is_rate_limited(&self) -> bool {
         self.0.rate_limited
     }

@@ -25,7 +25,7 @@ use http::{
 
 /// How long the server asked to wait. A response that is handed back instead of slept on carries it in its extensions
 /// (rule R2). See the [module docs](self).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RetryAfter(Duration);
 
 impl RetryAfter {

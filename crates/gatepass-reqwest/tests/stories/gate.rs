@@ -45,7 +45,8 @@ async fn r5_who_cannot_wait_so_long_is_told_at_once_and_nothing_is_sent() {
     // The one that was turned away gets its response.
     let response = hurried(&http).await.unwrap();
     assert_eq!(response.status(), 429);
-    assert_eq!(response.extensions().get::<RetryAfter>().unwrap().wait(), Duration::from_secs(30));
+    let wait = response.extensions().get::<RetryAfter>().unwrap().wait();
+    assert!((30..=31).contains(&wait.as_secs()), "{wait:?}");
 
     let error = hurried(&http).await.unwrap_err();
     let error = token_error(&error).expect("gatepass's own error");

@@ -105,7 +105,7 @@ async fn r5_who_waits_for_a_token_after_its_turn_does_not_go_into_a_closed_lane(
     let lane = gate.lane(&cell, "https", "api.example.com", None);
     let (refused, late) = (lane.try_enter().unwrap(), lane.try_enter().unwrap());
     let turned_away = answer(429, &[("retry-after", "5")]);
-    assert!(refused.answered(turned_away.status(), turned_away.headers()));
+    assert!(refused.answered(turned_away.status(), turned_away.headers()).is_some());
 
     let server = Server::answering(|_| answer(200, &[]));
     let http = http(&cell, gate, &server);
@@ -117,7 +117,7 @@ async fn r5_who_waits_for_a_token_after_its_turn_does_not_go_into_a_closed_lane(
     // Its turn came, and it waits for the token, when the server says again that it wants to be left alone.
     tokio::time::sleep(Duration::from_secs(6)).await;
     let turned_away = answer(429, &[("retry-after", "10")]);
-    assert!(late.answered(turned_away.status(), turned_away.headers()));
+    assert!(late.answered(turned_away.status(), turned_away.headers()).is_some());
     assert_eq!(call.await.unwrap().unwrap().status(), 200);
     assert_eq!(server.tokens(), ["Bearer second"]);
     assert!(start.elapsed() >= Duration::from_secs(17), "{:?}", start.elapsed());
@@ -131,9 +131,9 @@ async fn r5_turns_that_came_during_a_long_wait_for_the_token_do_not_go_in_one_bu
     let lane = gate.lane(&cell, "https", "api.example.com", None);
     let mut passes: Vec<_> = (0..21).map(|_| lane.try_enter().unwrap()).collect();
     let last = passes.pop().unwrap();
-    passes.into_iter().for_each(|pass| assert!(!pass.answered(http::StatusCode::OK, &http::HeaderMap::new())));
+    passes.into_iter().for_each(|pass| assert!(pass.answered(http::StatusCode::OK, &http::HeaderMap::new()).is_none()));
     let turned_away = answer(429, &[("retry-after", "1")]);
-    assert!(last.answered(turned_away.status(), turned_away.headers()));
+    assert!(last.answered(turned_away.status(), turned_away.headers()).is_some());
 
     // Twenty a second.
     let server = Server::answering(|_| answer(200, &[]));

@@ -1,7 +1,11 @@
 use http::{Request, Response, header};
 
 use super::{Refused, Story, refused::Replayed};
-use crate::{cell::TokenCell, gate::Pass, token::Token};
+use crate::{
+    cell::TokenCell,
+    gate::{Held, Pass},
+    token::Token,
+};
 
 /// What went with a request, and is needed when its response comes.
 pub(super) struct Carried {
@@ -21,7 +25,7 @@ pub(super) struct More {
 
 /// In the extensions of a response: the gate took the wait upon itself (R5).
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct AtGate;
+pub(crate) struct AtGate(pub(crate) Held);
 
 impl Carried {
     /// For a request that has the token on it.
@@ -55,9 +59,9 @@ impl Carried {
 impl More {
     #[inline(never)]
     fn settle<B>(self, response: &mut Response<B>) {
-        let held = self.pass.is_some_and(|pass| pass.answered(response.status(), response.headers()));
-        if held {
-            response.extensions_mut().insert(AtGate);
+        let held = self.pass.and_then(|pass| pass.answered(response.status(), response.headers()));
+        if let Some(held) = held {
+            response.extensions_mut().insert(AtGate(held));
         }
         if let Some(story) = self.story {
             response.extensions_mut().insert(story);

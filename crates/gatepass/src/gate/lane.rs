@@ -47,6 +47,13 @@ pub struct Pass {
     is_answered: bool,
 }
 
+/// A wait that the gate took upon itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    wait: Duration,
+    is_refused: bool,
+}
+
 /// A place in the queue.
 struct Place<'a> {
     lane: &'a Lane,
@@ -182,6 +189,11 @@ impl Lane {
         &self.0.common.settings
     }
 
+    fn held(&self, wait: Duration) -> Held {
+        let has_room = self.0.common.waiting.load(Ordering::Relaxed) < self.settings().queue;
+        Held { wait, is_refused: wait > self.longest_wait() || !has_room }
+    }
+
     /// With the spread: who is asked to wait just as long as a call may is let in, as without a gate.
     fn longest_wait(&self) -> Duration {
         let longest = self.settings().longest_wait;
@@ -199,16 +211,18 @@ impl Lane {
 }
 
 impl Pass {
-    /// Says what the server answered. Returns whether the gate took the wait upon itself: then who sends again does not
-    /// sleep, but comes back to the gate.
-    pub fn answered(mut self, status: StatusCode, headers: &HeaderMap) -> bool {
+    /// Says what the server answered. If that closes the lane, or would have, the wait is the gate's: who sends again does
+    /// not sleep, but comes back to the gate.
+    pub fn answered(mut self, status: StatusCode, headers: &HeaderMap) -> Option<Held> {
         self.is_answered = true;
         let lane = &self.lane;
         let settings = lane.settings();
         let answer = Answer::read(settings, status, headers, clock::wall);
         let longest = settings.pacing.then_some(LONGEST_WAIT);
+        let now = clock::instant();
         let mut state = lane.lock();
-        let effect = state.answered(clock::instant(), self.ticket, &answer, fastrand::f64(), longest);
+        let effect = state.answered(now, self.ticket, &answer, fastrand::f64(), longest);
+        let held = (effect != Effect::None).then(|| lane.held(state.foresee(now)));
         let has_queue = state.has_queue();
         drop(state);
         if has_queue {
@@ -217,7 +231,19 @@ impl Pass {
         if let Effect::Closed(wait) = effect {
             events::closed(&lane.0.name, wait);
         }
-        effect != Effect::None
+        held
+    }
+}
+
+impl Held {
+    /// How long it would be, as far as that can be foreseen.
+    pub fn wait(&self) -> Duration {
+        self.wait
+    }
+
+    /// Whether the gate would refuse who came back now: it is longer than a call may wait there, or too many do.
+    pub fn is_refused(&self) -> bool {
+        self.is_refused
     }
 }
 

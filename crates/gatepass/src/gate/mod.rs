@@ -23,9 +23,9 @@
 //! // ... send it, and say what came of it.
 //! let (status, mut headers) = (StatusCode::TOO_MANY_REQUESTS, HeaderMap::new());
 //! headers.insert(RETRY_AFTER, 20.into());
-//! let comes_back = pass.answered(status, &headers);
+//! let held = pass.answered(status, &headers);
 //!
-//! assert!(comes_back, "not to be slept on: the gate does that");
+//! assert!(held.is_some(), "not to be slept on: the gate does that");
 //! assert!(lane.try_enter().is_none());
 //! let error = lane.enter(Some((tokio::time::Instant::now() + Duration::from_secs(5)).into())).await.unwrap_err();
 //! assert!(error.is_rate_limited());
@@ -63,9 +63,9 @@
 //!
 //! Who would wait longer than [`Gate::longest_wait`] or beyond the own deadline is told so at once, by an error that
 //! [is rate limited](crate::Error::is_rate_limited) and says when to come back (R2). The others wait in the order they
-//! came. The one call that was itself refused comes back to the gate, and so may end in that error, too; or it gets its
-//! response, with the wait as [`RetryAfter`](crate::RetryAfter) in its extensions, where the
-//! [`Rules`](crate::retry::Rules) above would not have waited without a gate either: be ready for both.
+//! came. A call that was itself refused gets its response instead, with the wait as [`RetryAfter`](crate::RetryAfter) in
+//! its extensions, as without a gate: be ready for both. Only who comes back to the gate and finds that it takes longer
+//! than was foreseen gets the error then.
 //!
 //! # What it cannot do
 //!
@@ -87,5 +87,5 @@ mod tests;
 
 pub use self::{
     handle::Gate,
-    lane::{Lane, Pass},
+    lane::{Held, Lane, Pass},
 };

@@ -88,7 +88,7 @@ where
         let decision = match &mut *result {
             Ok(response) => {
                 // Taken out: it says nothing to another policy further out.
-                let held = response.extensions_mut().remove::<AtGate>().is_some();
+                let held = response.extensions_mut().remove::<AtGate>().map(|AtGate(held)| held);
                 let refused = response.extensions().get::<Refused>();
                 let outcome = Outcome::of(response.status(), response.headers(), refused).at_gate(held);
                 self.attempts.next(&self.rules, facts, outcome)

@@ -9,7 +9,7 @@ use std::{
 use http::{HeaderMap, Method, StatusCode};
 use tower::retry::budget::{Budget, TpsBudget};
 
-use crate::{bearer::Refused, clock, meter, retry_after::RetryAfter};
+use crate::{bearer::Refused, clock, gate::Held, meter, retry_after::RetryAfter};
 
 /// The first wait where the server names none; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -49,7 +49,7 @@ pub enum Outcome<'a> {
     /// A response.
     Response(StatusCode, &'a HeaderMap),
     /// The same, where a [gate](crate::gate) took the wait upon itself: whoever sends again comes to it at once.
-    AtGate(StatusCode, &'a HeaderMap),
+    AtGate(StatusCode, &'a HeaderMap, Held),
     /// A response that refused the token, and whether another one is there or may be had ([`Refused::can_replay`]).
     TokenRefused {
         /// See [`Refused::can_replay`].
@@ -63,7 +63,8 @@ pub enum Outcome<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Decision {
-    /// Hand back what there is; with how long the server wants to be left alone, if it said so.
+    /// Hand back what there is; with how long the server wants to be left alone, if it said so, or how long a gate would
+    /// hold this back.
     Return(Option<RetryAfter>),
     /// Send again at once: `Bearer` will use another token.
     Replay,
@@ -152,7 +153,7 @@ impl Rules {
     /// The decision. Pure: see [`Attempts::next`] for the one that reads the clock, counts and draws on the budget.
     pub fn decide(&self, attempts: &Attempts, request: Facts, outcome: Outcome<'_>, now: Moment) -> Decision {
         let deadline = self.deadline(attempts, request);
-        let at_gate = matches!(outcome, Outcome::AtGate(..));
+        let held = outcome.held();
         let (asked, may) = match outcome {
             Outcome::TokenRefused { can_replay } => {
                 let replay =
@@ -160,31 +161,34 @@ impl Rules {
                 return if replay { Decision::Replay } else { Decision::Return(None) };
             }
             Outcome::TransportError => (None, self.transport_errors && request.may_repeat),
-            Outcome::Response(status, headers) | Outcome::AtGate(status, headers) => match status {
+            Outcome::Response(status, headers) | Outcome::AtGate(status, headers, _) => match status {
                 StatusCode::TOO_MANY_REQUESTS => (RetryAfter::parse(headers, now.wall), true),
                 StatusCode::SERVICE_UNAVAILABLE => (RetryAfter::parse(headers, now.wall), request.may_repeat),
                 StatusCode::UNAUTHORIZED => (None, false),
                 // The gate took it for a 429.
-                StatusCode::FORBIDDEN if at_gate => (RetryAfter::parse(headers, now.wall), true),
+                StatusCode::FORBIDDEN if held.is_some() => (RetryAfter::parse(headers, now.wall), true),
                 other if self.also.contains(&other) => (RetryAfter::parse(headers, now.wall), request.may_repeat),
                 _ => (None, false),
             },
         };
         let too_many = match outcome.status() {
-            Some(StatusCode::FORBIDDEN) => at_gate,
+            Some(StatusCode::FORBIDDEN) => held.is_some(),
             status => status == Some(StatusCode::TOO_MANY_REQUESTS),
         };
         let wait = self.wait(attempts, asked, now.jitter);
         let in_time = wait.is_some_and(|wait| {
-            now.instant.checked_add(wait).is_some_and(|then| deadline.is_none_or(|deadline| then <= deadline))
+            let then = now.instant.checked_add(held.map_or(wait, |held| held.wait()));
+            then.is_some_and(|then| deadline.is_none_or(|deadline| then <= deadline))
         });
+        let is_refused = held.is_some_and(|held| held.is_refused());
         match wait {
-            Some(wait) if may && in_time && attempts.retries < self.max_retries => {
+            Some(wait) if may && in_time && !is_refused && attempts.retries < self.max_retries => {
+                let wait = if held.is_some() { Duration::ZERO } else { wait };
                 // What a gate lets through at its pace is bounded by that.
-                let costs = !(too_many && (asked.is_some() || at_gate));
-                Decision::Retry { wait: if at_gate { Duration::ZERO } else { wait }, costs }
+                Decision::Retry { wait, costs: !(too_many && (asked.is_some() || held.is_some())) }
             }
-            _ => Decision::Return(asked),
+            // A gate knows it where Retry-After does not say it, and what siblings were asked for.
+            _ => Decision::Return(asked.max(held.map(|held| RetryAfter::new(held.wait())))),
         }
     }
 
@@ -272,25 +276,32 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// The same for a response to a request that passed a gate, which says whether it took the wait upon itself.
+    /// The same for a response to a request that passed a gate, and what that made of it.
     #[must_use]
-    pub fn at_gate(self, held: bool) -> Self {
+    pub fn at_gate(self, held: Option<Held>) -> Self {
+        match (self, held) {
+            (Self::Response(status, headers), Some(held)) => Self::AtGate(status, headers, held),
+            (other, _) => other,
+        }
+    }
+
+    fn held(&self) -> Option<Held> {
         match self {
-            Self::Response(status, headers) if held => Self::AtGate(status, headers),
-            other => other,
+            Self::AtGate(.., held) => Some(*held),
+            _ => None,
         }
     }
 
     fn status(&self) -> Option<StatusCode> {
         match self {
-            Self::Response(status, _) | Self::AtGate(status, _) => Some(*status),
+            Self::Response(status, _) | Self::AtGate(status, ..) => Some(*status),
             Self::TokenRefused { .. } | Self::TransportError => None,
         }
     }
 
     fn asked(&self, wall: SystemTime) -> Option<RetryAfter> {
         match self {
-            Self::Response(_, headers) | Self::AtGate(_, headers) => RetryAfter::parse(headers, wall),
+            Self::Response(_, headers) | Self::AtGate(_, headers, _) => RetryAfter::parse(headers, wall),
             Self::TokenRefused { .. } | Self::TransportError => None,
         }
     }

@@ -90,7 +90,7 @@ async fn r5_late_429s_neither_shorten_nor_lengthen_the_wait_beyond_what_they_ask
     assert!(refuse(first, 10));
     advance(secs(2)).await;
     assert!(refuse(shorter, 1));
-    assert!(silent.answered(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()));
+    assert!(silent.answered(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()).is_some());
     assert!(refuse(early, 3));
     let waited = time_to_enter(&lane).await;
     assert!((secs(8)..secs(9)).contains(&waited), "{waited:?}");
@@ -138,7 +138,8 @@ async fn r5_late_429s_are_the_same_refusal_and_late_answers_still_show_the_pace(
 #[tokio::test(start_paused = true)]
 async fn r5_a_503_closes_only_if_it_says_for_how_long() {
     let lane = lane(&Gate::new());
-    let answer = |lines: HeaderMap| lane.try_enter().unwrap().answered(StatusCode::SERVICE_UNAVAILABLE, &lines);
+    let answer =
+        |lines: HeaderMap| lane.try_enter().unwrap().answered(StatusCode::SERVICE_UNAVAILABLE, &lines).is_some();
     assert!(!answer(HeaderMap::new()));
     assert!(!answer(headers([("retry-after", "soon")])));
     assert!(answer(headers([("retry-after", "2")])));
@@ -148,7 +149,7 @@ async fn r5_a_503_closes_only_if_it_says_for_how_long() {
 #[tokio::test(start_paused = true)]
 async fn r5_without_a_word_the_wait_doubles_with_each_in_a_row_up_to_half_a_minute() {
     let lane = lane(&Gate::new());
-    let silent = |pass: Pass| assert!(pass.answered(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()));
+    let silent = |pass: Pass| assert!(pass.answered(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()).is_some());
     silent(lane.try_enter().unwrap());
     for expected in [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
         let start = Instant::now();
@@ -168,7 +169,7 @@ async fn r5_many_that_were_under_way_are_one_in_a_row() {
     let lane = lane(&Gate::new());
     let passes: Vec<_> = (0..20).map(|_| lane.try_enter().unwrap()).collect();
     for pass in passes {
-        assert!(pass.answered(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()));
+        assert!(pass.answered(StatusCode::TOO_MANY_REQUESTS, &HeaderMap::new()).is_some());
     }
     let waited = time_to_enter(&lane).await;
     assert!(waited < secs(1), "{waited:?}");
@@ -240,7 +241,8 @@ async fn r5_a_403_with_nothing_left_counts_where_that_was_asked_for() {
     let spent = headers([("ratelimit", "\"core\";r=0;t=9")]);
     let plain = headers([("ratelimit", "\"core\";r=8;t=9")]);
     let lane_of = |gate: Gate| lane(&gate);
-    let answer = |lane: &Lane, lines: &HeaderMap| lane.try_enter().unwrap().answered(StatusCode::FORBIDDEN, lines);
+    let answer =
+        |lane: &Lane, lines: &HeaderMap| lane.try_enter().unwrap().answered(StatusCode::FORBIDDEN, lines).is_some();
     assert!(!answer(&lane_of(Gate::new()), &spent));
     let lane = lane_of(Gate::new().forbidden_when_spent());
     assert!(!answer(&lane, &plain));
@@ -256,7 +258,7 @@ async fn r6_fields_of_accepted_answers_slow_the_sender_only_where_that_was_asked
         |lane: &Lane, fields| lane.try_enter().unwrap().answered(StatusCode::OK, &headers([("ratelimit", fields)]));
     for (gate, paces) in [(Gate::new(), false), (Gate::new().pacing(), true)] {
         let lane = lane(&gate);
-        assert!(!answer(&lane, "\"a\";r=10;t=10;q=100;w=10"), "no refusal");
+        assert!(answer(&lane, "\"a\";r=10;t=10;q=100;w=10").is_none(), "no refusal");
         assert_eq!(lane.try_enter().is_none(), paces);
         let waited = time_to_enter(&lane).await;
         assert_eq!(waited, if paces { secs(1) } else { Duration::ZERO });
@@ -303,7 +305,7 @@ async fn rl_12_fields_that_reset_now_bring_no_hot_loop() {
         let fields = headers([("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset)]);
         let (start, mut refused) = (Instant::now(), 0);
         while start.elapsed() < secs(60) {
-            assert!(lane.enter(None).await.unwrap().answered(StatusCode::TOO_MANY_REQUESTS, &fields));
+            assert!(lane.enter(None).await.unwrap().answered(StatusCode::TOO_MANY_REQUESTS, &fields).is_some());
             refused += 1;
         }
         assert!(refused < 12, "{refused} refusals in a minute");
@@ -347,7 +349,7 @@ async fn r5_a_403_that_says_when_to_come_back_counts_too_where_that_was_asked_fo
     let come_back = headers([("retry-after", "30")]);
     for (gate, counts) in [(Gate::new(), false), (Gate::new().forbidden_when_spent(), true)] {
         let lane = lane(&gate);
-        assert_eq!(lane.try_enter().unwrap().answered(StatusCode::FORBIDDEN, &come_back), counts);
+        assert_eq!(lane.try_enter().unwrap().answered(StatusCode::FORBIDDEN, &come_back).is_some(), counts);
         assert_eq!(lane.try_enter().is_none(), counts);
     }
 }

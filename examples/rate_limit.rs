@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Each call is a task of its own; `--calls N` says how many. It prints how many attempts they took, and what the slowest
-//! call waited for, out of its [`Story`](gatepass::bearer::Story). `--no-gate` shows the difference. Ends non-zero when
-//! a call failed.
+//! call waited for, out of its [`Story`](gatepass::bearer::Story). With `--no-gate` look at how many are turned away: the time
+//! is much the same, since each call comes back by itself, as often as it takes. Ends non-zero when a call failed.
 
 mod common;
 

@@ -7,6 +7,8 @@ use crate::{crowd::Figures, stacks::Variant};
 /// What is aimed at with a gate: time of the ideal, and 429s for each call.
 const OF_IDEAL: f64 = 1.15;
 const REFUSED: f64 = 0.02;
+/// How many calls it takes to be held to that.
+const JUDGED: usize = 10_000;
 
 pub(crate) fn head() -> String {
     let [calls, time, of_ideal] = ["calls", "time, s", "of ideal"];
@@ -27,6 +29,9 @@ pub(crate) fn line(it: &Figures) -> String {
         it.connections,
     );
     match it.variant {
+        Variant::Gate | Variant::Pacing if it.calls < JUDGED => {
+            line += "   not judged: the first burst is too large a part of so few calls";
+        }
         Variant::Gate | Variant::Pacing => {
             let verdict = if it.of_ideal() <= OF_IDEAL && share <= REFUSED { "reached" } else { "missed" };
             let _ = write!(line, "   aim: {OF_IDEAL} and {REFUSED}: {verdict}");

@@ -20,6 +20,8 @@ pub(super) struct Name {
     scheme: Box<str>,
     host: Box<str>,
     port: u16,
+    /// For people: the host, and the port if one is named.
+    authority: Box<str>,
     /// The cell's name, for whoever counts.
     label: Option<Box<str>>,
 }
@@ -34,8 +36,8 @@ pub(super) struct Parts<'a> {
 }
 
 impl Name {
-    pub(super) fn host(&self) -> &str {
-        &self.host
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
     }
 
     pub(super) fn label(&self) -> Option<&str> {
@@ -45,12 +47,15 @@ impl Name {
 
 impl Parts<'_> {
     pub(super) fn to_name(&self) -> Arc<Name> {
+        let host = self.host.to_ascii_lowercase();
+        let authority = self.port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
         Arc::new(Name {
             address: self.cell.address(),
             _place: self.cell.place(),
             scheme: self.scheme.to_ascii_lowercase().into(),
-            host: self.host.to_ascii_lowercase().into(),
+            host: host.into(),
             port: self.port(),
+            authority: authority.into(),
             label: self.cell.name().map(Into::into),
         })
     }

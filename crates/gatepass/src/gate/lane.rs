@@ -179,9 +179,9 @@ impl Lane {
 
     fn refuse(&self, why: &str, wait: Duration) -> Error {
         events::refused(&self.0.name, why, wait);
-        let host = Some(self.host()).filter(|host| !host.is_empty()).unwrap_or("the server");
+        let server = Some(self.0.name.authority()).filter(|host| !host.is_empty()).unwrap_or("the server");
         let seconds = wait.as_secs_f64();
-        Error::rate_limited(format!("held back: {host} takes no more for now. Try again in {seconds:.1} s; {why}"))
+        Error::rate_limited(format!("held back: {server} takes no more for now. Try again in {seconds:.1} s; {why}"))
             .with_retry_after(wait)
     }
 
@@ -198,10 +198,6 @@ impl Lane {
     fn longest_wait(&self) -> Duration {
         let longest = self.settings().longest_wait;
         longest + spread(longest)
-    }
-
-    fn host(&self) -> &str {
-        self.0.name.host()
     }
 
     /// No code of others runs under this lock, so a poisoned one is as good as any.

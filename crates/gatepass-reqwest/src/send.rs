@@ -1,5 +1,6 @@
 use std::{
     borrow::Cow,
+    ops::ControlFlow,
     pin::Pin,
     time::{Duration, Instant},
 };
@@ -8,7 +9,7 @@ use gatepass::{
     Token, TokenCell,
     bearer::{Refused, Story},
     gate::{Held, Lane, Pass},
-    retry::{Attempts, Deadline, Decision, Facts, Outcome},
+    retry::{Attempts, Deadline, Decision, Facts, Outcome, Rules},
 };
 use http::{Extensions, header};
 use reqwest::{Request, Response};
@@ -37,9 +38,8 @@ impl Middleware for BearerMiddleware {
         let Some(rules) = self.retry_rules() else {
             return Box::pin(async move {
                 let carried = call.carry(&mut request, extensions).await.map_err(Error::middleware)?;
-                let mut result = next.run(request, extensions).await;
-                call.settle(&mut result, carried);
-                result
+                let result = next.run(request, extensions).await;
+                call.settle(result, carried)
             });
         };
         let facts = Facts::of(request.method(), request.headers(), extensions);
@@ -49,37 +49,20 @@ impl Middleware for BearerMiddleware {
                 // What is sent is gone: the copy comes first (A6).
                 let again = request.try_clone();
                 let carried = call.carry(&mut request, extensions).await.map_err(Error::middleware)?;
-                let mut result = next.clone().run(request, extensions).await;
-                call.settle(&mut result, carried);
-                let Some(again) = again else {
-                    return result;
+                let result = next.clone().run(request, extensions).await;
+                let Some(copy) = again else {
+                    return call.settle(result, carried);
                 };
-                let decision = match &result {
-                    Ok(response) => {
-                        let refused = response.extensions().get::<Refused>();
-                        let outcome = Outcome::of(response.status(), response.headers(), refused);
-                        attempts.next(rules, facts, outcome.at_gate(call.held))
-                    }
-                    Err(error) if is_transport_error(error) => attempts.next(rules, facts, Outcome::TransportError),
-                    Err(_) => return result,
+                request = copy;
+                // Nothing else is kept across the wait, for the size of this future.
+                let wait = match call.judge(result, carried, &mut attempts, rules, facts) {
+                    ControlFlow::Break(result) => return result,
+                    ControlFlow::Continue(wait) => wait,
                 };
-                match decision {
-                    Decision::Replay => call.is_replayed = true,
-                    Decision::Retry { wait, .. } => {
-                        // Lets go of the connection.
-                        drop(result);
-                        Box::pin(call.sleep(wait)).await;
-                    }
-                    Decision::Return(asked) => {
-                        if let (Some(asked), Ok(response)) = (asked, &mut result) {
-                            response.extensions_mut().insert(asked);
-                        }
-                        return result;
-                    }
-                    _ => return result,
+                if !wait.is_zero() {
+                    Box::pin(call.sleep(wait)).await;
                 }
                 call.deadline = rules.deadline(&attempts, facts);
-                request = again;
             }
         })
     }
@@ -172,16 +155,56 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Whether that is all, or how long to wait before it is sent again.
+    fn judge(
+        &mut self,
+        result: Result<Response, Error>,
+        carried: Option<Carried<'_>>,
+        attempts: &mut Attempts,
+        rules: &Rules,
+        facts: Facts,
+    ) -> ControlFlow<Result<Response, Error>, Duration> {
+        let mut result = self.settle(result, carried);
+        let decision = match &result {
+            Ok(response) => {
+                let refused = response.extensions().get::<Refused>();
+                let outcome = Outcome::of(response.status(), response.headers(), refused);
+                attempts.next(rules, facts, outcome.at_gate(self.held))
+            }
+            Err(error) if is_transport_error(error) => attempts.next(rules, facts, Outcome::TransportError),
+            Err(_) => return ControlFlow::Break(result),
+        };
+        match decision {
+            Decision::Replay => {
+                self.is_replayed = true;
+                ControlFlow::Continue(Duration::ZERO)
+            }
+            // Lets go of the connection.
+            Decision::Retry { wait, .. } => {
+                tracing::debug!(?wait, "sending again");
+                ControlFlow::Continue(wait)
+            }
+            Decision::Return(asked) => {
+                if let (Some(asked), Ok(response)) = (asked, &mut result) {
+                    response.extensions_mut().insert(asked);
+                }
+                ControlFlow::Break(result)
+            }
+            _ => ControlFlow::Break(result),
+        }
+    }
+
     /// Reads the head of the response. A bad token is dropped from its cell, and then the response marked.
-    fn settle(&mut self, result: &mut Result<Response, Error>, carried: Option<Carried<'_>>) {
-        let (Ok(response), Some(Carried { cell, token, pass })) = (result, carried) else {
-            return;
+    fn settle(&mut self, result: Result<Response, Error>, carried: Option<Carried<'_>>) -> Result<Response, Error> {
+        let (mut response, Carried { cell, token, pass }) = match (result, carried) {
+            (Ok(response), Some(carried)) => (response, carried),
+            (result, _) => return result,
         };
         // Where a redirect led elsewhere, the token was not sent and cannot have been refused (A3), nor is it this
         // origin that turned the request away.
         let is_from_there = |response: &Response| self.bearer.origin_of(response.url()) == Some(self.origin);
         if let Some(refused) = Refused::read(response.status(), response.headers(), &token)
-            && is_from_there(response)
+            && is_from_there(&response)
         {
             // The second refusal is handed back, and costs nothing more (A4).
             if refused.token_is_bad() && !self.is_replayed {
@@ -189,12 +212,13 @@ impl<'a> Call<'a> {
             }
             response.extensions_mut().insert(refused);
         }
-        if let Some(pass) = pass.filter(|_| is_from_there(response)) {
+        if let Some(pass) = pass.filter(|_| is_from_there(&response)) {
             self.held = pass.answered(response.status(), response.headers());
         }
         if let Some(story) = &self.story {
             response.extensions_mut().insert(story.clone());
         }
+        Ok(response)
     }
 
     async fn enter(&mut self, lane: &Lane, extensions: &Extensions) -> Result<Pass, gatepass::Error> {
@@ -218,10 +242,7 @@ impl<'a> Call<'a> {
     }
 
     async fn sleep(&mut self, wait: Duration) {
-        tracing::debug!(?wait, "sending again");
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
+        tokio::time::sleep(wait).await;
         if let Some(story) = &mut self.story {
             story.waited_to_retry += wait;
         }

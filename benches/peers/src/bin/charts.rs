@@ -174,7 +174,7 @@ fn refusals(area: &Area<'_>, sides: &[Side]) -> Result<(), Failure> {
             .iter()
             .map(|(from, count)| Rectangle::new([(left(*from), 0.0), (left(*from) + width, *count)], colour.filled()));
         let (refused, good) = (side.answered(429.0).count(), side.answered(200.0).count());
-        let label = format!("{}: 429: {refused}, 200: {good}", side.name);
+        let label = format!("{} (429: {refused}, 200: {good})", side.name);
         legend(chart.draw_series(bars)?.label(label), colour);
     }
     labels(&mut chart)

@@ -155,7 +155,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Whether that is all, or how long to wait before it is sent again.
+    /// Whether that is all; or how long to wait before it is sent again, zero for at once.
     fn judge(
         &mut self,
         result: Result<Response, Error>,
@@ -179,7 +179,7 @@ impl<'a> Call<'a> {
                 self.is_replayed = true;
                 ControlFlow::Continue(Duration::ZERO)
             }
-            // Lets go of the connection.
+            // The response is let go of, and with it the connection.
             Decision::Retry { wait, .. } => {
                 tracing::debug!(?wait, "sending again");
                 ControlFlow::Continue(wait)

@@ -52,7 +52,7 @@
 //! larger steps, until it is refused. After that it is the pace that held, for twice as long, and the next try is half as
 //! far. When nobody had to wait for a minute, the lane is free again.
 //!
-//! Less than twenty accepted calls show no pace: one goes first, then two, then four. Nor does a server show one that
+//! Fewer than twenty accepted calls show no pace: one goes first, then two, then four. Nor does a server show one that
 //! accepts nothing when the lane opens: one at a time asks whether it is back, and then all goes on at the pace before.
 //! One that is not answered holds the next up for two seconds; give the client beneath a time-out.
 //!
